@@ -1,0 +1,34 @@
+/*
+ * listener.h - accepts TCP (and unix) connections on one address, or on all a name stands for.
+ *
+ * Accepting can be paused: the kernel's backlog then holds new connections, none is refused. When
+ * the process is out of descriptors, accepting pauses for 100 ms and says so once a minute.
+ */
+#ifndef TWS_NET_LISTENER_H
+#define TWS_NET_LISTENER_H
+
+#include "tws/net/loop.h"
+#include "tws/net/socket.h"
+
+struct tws_listener;
+/* `fd` is non-blocking, close-on-exec, TCP_NODELAY; the callee owns it. */
+typedef void tws_accept_fn(void *arg, int fd, const struct tws_sockaddr *peer);
+
+/*
+ * Listens on `hp`: an IP, "localhost", or an empty host for all addresses, IPv4 and IPv6 (then one
+ * dual-stack socket, or IPv4 alone where the kernel has no IPv6). Port 0 lets the kernel choose.
+ * TWS_SYS with errno (EADDRINUSE, EACCES, ...); TWS_NOMEM.
+ */
+TWS_MUST_USE tws_err tws_listener_open(struct tws_loop *loop, const struct tws_hostport *hp,
+                                       tws_accept_fn *on_accept, void *arg,
+                                       struct tws_listener **out);
+/* Adopts a listening descriptor (socket activation); owns it from now on, also on failure. */
+TWS_MUST_USE tws_err tws_listener_adopt(struct tws_loop *loop, int fd, tws_accept_fn *on_accept,
+                                        void *arg, struct tws_listener **out);
+/* No callback comes after it. NULL is fine. */
+void tws_listener_close(struct tws_listener *l);
+void tws_listener_pause(struct tws_listener *l, bool paused);
+/* The first address it is bound to. */
+void tws_listener_address(const struct tws_listener *l, struct tws_sockaddr *out);
+
+#endif

@@ -1,0 +1,35 @@
+/*
+ * socket.h - socket addresses and options; thin, named wrappers over the kernel's calls.
+ */
+#ifndef TWS_NET_SOCKET_H
+#define TWS_NET_SOCKET_H
+
+#include "tws/base/addr.h"
+
+#include <stdbool.h>
+#include <sys/socket.h>
+
+struct tws_sockaddr {
+    struct sockaddr_storage ss;
+    socklen_t len;
+};
+
+/* IP and port of an AF_INET or AF_INET6 address; family 0 otherwise. */
+void tws_sockaddr_get(const struct tws_sockaddr *sa, struct tws_ip *ip, uint16_t *port);
+void tws_sockaddr_set(struct tws_sockaddr *sa, const struct tws_ip *ip, uint16_t port);
+/* "1.2.3.4:80", "[::1]:80", "unix:/path"; `cap` at least TWS_HOSTPORT_TEXT. */
+void tws_sockaddr_format(const struct tws_sockaddr *sa, char *out, size_t cap);
+
+/* Non-blocking reads and writes are the kernel's own; these set options and ignore what a socket
+ * type does not have. */
+void tws_socket_set_nodelay(int fd);
+void tws_socket_set_keepalive(int fd); /* 60 s idle, 15 s apart, 4 probes */
+void tws_socket_set_notsent_lowat(int fd, int bytes);
+/* close() now answers with RST: SO_LINGER 0. */
+void tws_socket_set_abort(int fd);
+/* close(2) that keeps errno; fd < 0 is fine. */
+void tws_socket_close(int fd);
+/* Raises RLIMIT_NOFILE to its hard limit, at most 1,048,576. Returns the limit. */
+unsigned tws_raise_fd_limit(void);
+
+#endif

@@ -1,0 +1,59 @@
+/*
+ * target.h - where a channel goes, encoded as in SOCKS5 (RFC 1928, 5):
+ * u8 type (1 IPv4, 3 name with u8 length, 4 IPv6, 5 unix path with u8 length), address, u16 port.
+ */
+#ifndef TWS_PROTO_TARGET_H
+#define TWS_PROTO_TARGET_H
+
+#include "tws/base/addr.h"
+#include "tws/base/bytes.h"
+
+#define TWS_TARGET_MAX (1 + 1 + 255 + 2) /* encoded bytes */
+
+enum tws_target_type {
+    TWS_TARGET_IPV4 = 1,
+    TWS_TARGET_NAME = 3,
+    TWS_TARGET_IPV6 = 4,
+    TWS_TARGET_UNIX = 5,
+};
+
+struct tws_target {
+    uint8_t type;
+    struct tws_ip ip;            /* TWS_TARGET_IPV4, TWS_TARGET_IPV6 */
+    char name[TWS_HOST_MAX + 1]; /* TWS_TARGET_NAME, TWS_TARGET_UNIX; NUL-terminated */
+    uint16_t port;               /* 0 for TWS_TARGET_UNIX */
+};
+
+/* An IP literal becomes an address, anything else a name. */
+void tws_target_from_hostport(const struct tws_hostport *hp, struct tws_target *out);
+
+/* Fails in the writer if there is no room (TWS_TARGET_MAX is always enough). */
+void tws_target_write(struct tws_writer *w, const struct tws_target *t);
+
+/*
+ * Reads one target. TWS_SHORT: the bytes end inside it. TWS_E_PROTOCOL: unknown type, an empty
+ * name, or a NUL or control byte in a name or path.
+ */
+TWS_MUST_USE tws_err tws_target_read(struct tws_reader *r, struct tws_target *out);
+
+/* "host:port", "[v6]:port" or "unix:/path", for logs. `cap` at least TWS_HOSTPORT_TEXT. */
+void tws_target_format(const struct tws_target *t, char *out, size_t cap);
+
+/*
+ * The payload of OPEN: u8 kind, target, then parameters { u8 type, u8 flags (bit 7 critical),
+ * u16 length, value }: 1 source address, 2 original destination, both encoded as a target.
+ */
+struct tws_open {
+    uint8_t kind; /* enum tws_kind */
+    struct tws_target target;
+    struct tws_target source;   /* type 0: not given */
+    struct tws_target original; /* type 0: not given */
+};
+
+#define TWS_OPEN_MAX (1 + 3 * TWS_TARGET_MAX + 2 * 4) /* encoded bytes */
+
+void tws_open_write(struct tws_writer *w, const struct tws_open *o);
+/* As tws_target_read(); an unknown critical parameter is TWS_E_PROTOCOL too. */
+TWS_MUST_USE tws_err tws_open_read(struct tws_span payload, struct tws_open *out);
+
+#endif

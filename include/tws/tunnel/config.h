@@ -1,0 +1,88 @@
+/*
+ * config.h - what the configuration says, as values. `app` fills these from its option table;
+ * `tunnel` only reads them. Strings are owned by the struct (app/config.c frees them); a NULL
+ * string is "not given". Times are milliseconds as the user writes them.
+ */
+#ifndef TWS_TUNNEL_CONFIG_H
+#define TWS_TUNNEL_CONFIG_H
+
+#include "tws/base/addr.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum tws_encrypt { TWS_ENCRYPT_UNSET, TWS_ENCRYPT_OFF, TWS_ENCRYPT_ALLOW, TWS_ENCRYPT_REQUIRE };
+
+/* A pre-shared key: from a key file, a keys file, or made of a passphrase. Wiped when freed. */
+struct tws_key {
+    uint8_t id[8];
+    uint8_t psk[32];
+};
+
+struct tws_forward {
+    struct tws_hostport listen;
+    struct tws_hostport remote;
+};
+
+struct tws_link_limits {
+    uint32_t grace_ms;
+    uint32_t heartbeat_ms;
+    uint32_t give_up_ms;
+    uint64_t memory; /* bytes, per session */
+    uint32_t max_message;
+    uint32_t max_channels;
+    enum tws_encrypt encrypt;
+    uint32_t idle_timeout_ms;      /* a channel without bytes either way; 0: never */
+    uint32_t half_close_timeout_ms; /* a half-closed channel without bytes; 0: never */
+    uint32_t drain_ms;
+};
+
+struct tws_client_config {
+    bool tls;
+    struct tws_hostport server;
+    char *path;  /* of the server's URL, with query */
+    char *proxy; /* http://[user:password@]host:port; "" is none; NULL: from the environment */
+    char *ca_file;
+    bool insecure;
+    char *name; /* the client's name in the handshake; NULL: the host name */
+    struct tws_key key;
+    uint32_t connections;
+    uint32_t retry_timeout_ms;
+    uint32_t connect_timeout_ms; /* how long a local connection waits for a link */
+    struct tws_forward *forwards;
+    size_t nforwards;
+    struct tws_link_limits link;
+};
+
+/* One allowed target: CIDR, host name, "*.name", each with a port range. */
+struct tws_rule {
+    char *name;              /* lower case, "*." in front for a wildcard; NULL: by prefix */
+    struct tws_prefix prefix;
+    uint16_t port_min, port_max;
+};
+
+struct tws_user {
+    char *name;
+    struct tws_key key;
+    struct tws_rule *allow;
+    size_t nallow;
+    bool allow_all; /* passwd without rules, as tws-rust */
+    uint32_t max_channels; /* 0: the session's limit */
+    uint32_t max_sessions; /* 0: no limit */
+    uint64_t rate;         /* bytes per second each way, 0: no limit */
+};
+
+struct tws_server_config {
+    struct tws_hostport listen;
+    char *path;  /* NULL: any */
+    char *decoy; /* NULL: 404 */
+    struct tws_prefix *trusted_proxies;
+    size_t ntrusted_proxies;
+    struct tws_user *users;
+    size_t nusers;
+    uint32_t connect_timeout_ms; /* dialling a target */
+    struct tws_link_limits link;
+};
+
+#endif
