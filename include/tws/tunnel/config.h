@@ -1,7 +1,11 @@
 /*
  * config.h - what the configuration says, as values. `app` fills these from its option table;
- * `tunnel` only reads them. Strings are owned by the struct (app/config.c frees them); a NULL
- * string is "not given". Times are milliseconds as the user writes them.
+ * `tunnel` only reads them.
+ *
+ * A struct handed to `tunnel` is complete and checked: every default is filled in, every number is
+ * within its range, passphrases are keys already. It stays the process's own and unchanged until
+ * the tunnel was freed or was given the next one (reload). Strings and arrays are owned by the
+ * struct (app frees them); a NULL string is "not given". Times are milliseconds.
  */
 #ifndef TWS_TUNNEL_CONFIG_H
 #define TWS_TUNNEL_CONFIG_H
@@ -25,27 +29,31 @@ struct tws_forward {
     struct tws_hostport remote;
 };
 
+/* What both ends know of sessions, links and channels. */
 struct tws_link_limits {
     uint32_t grace_ms;
     uint32_t heartbeat_ms;
     uint32_t give_up_ms;
     uint64_t memory; /* bytes, per session */
     uint32_t max_message;
-    uint32_t max_channels;
-    enum tws_encrypt encrypt;
-    uint32_t idle_timeout_ms;      /* a channel without bytes either way; 0: never */
+    uint32_t max_channels;    /* per session */
+    enum tws_encrypt encrypt; /* never UNSET: a ws:// URL that leaves the machine is REQUIRE */
+    uint32_t idle_timeout_ms; /* a channel without bytes either way; 0: never */
     uint32_t half_close_timeout_ms; /* a half-closed channel without bytes; 0: never */
-    uint32_t drain_ms;
+    uint32_t drain_ms;              /* after SIGTERM, for open channels */
+    bool no_udp;
+    uint32_t udp_timeout_ms; /* a datagram flow without datagrams */
 };
 
 struct tws_client_config {
     bool tls;
     struct tws_hostport server;
-    char *path;  /* of the server's URL, with query */
-    char *proxy; /* http://[user:password@]host:port; "" is none; NULL: from the environment */
+    char *path; /* of the server's URL, with query */
+    char
+        *proxy; /* http://[user:password@]host:port, from the file or the environment; NULL: none */
     char *ca_file;
     bool insecure;
-    char *name; /* the client's name in the handshake; NULL: the host name */
+    char *name; /* the client's name in the handshake; never NULL: the host name if not given */
     struct tws_key key;
     uint32_t connections;
     uint32_t retry_timeout_ms;
@@ -55,9 +63,9 @@ struct tws_client_config {
     struct tws_link_limits link;
 };
 
-/* One allowed target: CIDR, host name, "*.name", each with a port range. */
+/* One allowed target: CIDR, host name, "*.name", each with a port range (1-65535: any port). */
 struct tws_rule {
-    char *name;              /* lower case, "*." in front for a wildcard; NULL: by prefix */
+    char *name; /* lower case, "*." in front for a wildcard; NULL: by prefix */
     struct tws_prefix prefix;
     uint16_t port_min, port_max;
 };
@@ -67,8 +75,8 @@ struct tws_user {
     struct tws_key key;
     struct tws_rule *allow;
     size_t nallow;
-    bool allow_all; /* passwd without rules, as tws-rust */
-    uint32_t max_channels; /* 0: the session's limit */
+    bool allow_all;        /* passwd without rules, as tws-rust */
+    uint32_t max_channels; /* of all its sessions together; 0: each session's own limit */
     uint32_t max_sessions; /* 0: no limit */
     uint64_t rate;         /* bytes per second each way, 0: no limit */
 };
