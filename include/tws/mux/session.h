@@ -32,21 +32,10 @@ struct tws_link;
 /* Free bytes in front of every message returned by next_message(), for the transport's header. */
 #define TWS_SESSION_HEADROOM 16
 
-enum tws_schedule {
-    TWS_SCHEDULE_AUTO,
-    TWS_SCHEDULE_ROUND_ROBIN,
-    TWS_SCHEDULE_WEIGHTED,
-    TWS_SCHEDULE_MIN_RTT,
-    TWS_SCHEDULE_REDUNDANT,
-    TWS_SCHEDULE_ACTIVE_BACKUP,
-    TWS_SCHEDULE_BOND,
-};
-
 enum tws_link_role { TWS_ROLE_AVAILABLE = 1, TWS_ROLE_BACKUP = 2, TWS_ROLE_DRAINING = 3 };
 
 struct tws_session_config {
     bool client;             /* opens odd channels, sends LINK; the other opens even ones */
-    enum tws_schedule schedule;
     uint32_t max_message;      /* what the peer takes: frames and tag; 0: TWS_MESSAGE_DEFAULT */
     uint32_t message_overhead; /* bytes of max_message that sealing needs (16 or 0) */
     uint64_t heartbeat_us;     /* PING when a link was silent that long; 0: 15 s */
@@ -91,12 +80,14 @@ uint32_t tws_link_id(const struct tws_link *l);
 
 /*
  * One whole message from the link's peer, unsealed. Borrowed until next_event() has returned
- * false. An error ends the session: its code is in CLOSE, which next_message() gives out once more
- * per link; the caller flushes, closes the links and frees the session. Nothing of a bad frame is
- * applied.
+ * false: its frames are applied one by one, as the events before them have been taken. A frame
+ * that breaks the protocol ends the session: nothing of it is applied, TWS_EVENT_CLOSED follows,
+ * and next_message() gives out one more message per link, with CLOSE.
  */
-TWS_MUST_USE tws_err tws_session_recv(struct tws_session *s, struct tws_link *l,
-                                      struct tws_span message, uint64_t now);
+void tws_session_recv(struct tws_session *s, struct tws_link *l, struct tws_span message,
+                      uint64_t now);
+/* Some bytes came over the link, not yet a whole message: it lives. */
+void tws_session_link_heard(struct tws_link *l, uint64_t now);
 
 /* ---- sending: for each link whose transport can take a message, pull until false, then
  * next_message, write it, sent; again until next_message has none ---- */
@@ -127,10 +118,6 @@ bool tws_session_next_message(struct tws_session *s, struct tws_link *l, uint64_
 void tws_session_sent(struct tws_session *s, struct tws_link *l, uint64_t now);
 /* Whether pull or next_message would give anything: the link wants to be flushed. */
 bool tws_session_wants_write(struct tws_session *s, struct tws_link *l, uint64_t now);
-
-/* A DATAGRAM for `ch`, on any live link, never sent again. TWS_FULL: dropped, no link takes it. */
-TWS_MUST_USE tws_err tws_channel_send_datagram(struct tws_channel *ch, struct tws_span datagram,
-                                               uint64_t now);
 
 /* ---- channels ---- */
 
@@ -180,10 +167,9 @@ enum tws_event_type {
     TWS_EVENT_OPEN,      /* channel, payload: the peer opened it; accept or reset */
     TWS_EVENT_OPENED,    /* channel, payload: the peer accepted; bound address */
     TWS_EVENT_READABLE,  /* channel: peek has something new, or the end */
-    TWS_EVENT_DATAGRAM,  /* channel, payload */
-    TWS_EVENT_RESET,     /* channel, code, payload (text): hand on what peek has, then RST */
+    TWS_EVENT_RESET,     /* channel, code, payload (text): hand on what peek gives until it says
+                            TWS_ABSENT (or 5 s), then RST */
     TWS_EVENT_STOPPED,   /* channel, code: the peer reads no more; send no more */
-    TWS_EVENT_SENT_ALL,  /* channel: the peer acknowledged everything including FIN */
     TWS_EVENT_RELEASED,  /* channel: both sides are done; the pointer dies with the next call */
     TWS_EVENT_OPENABLE,  /* opening is possible again */
     TWS_EVENT_LINK_LOST, /* link, code: close its transport; the pointer is invalid */
@@ -191,7 +177,8 @@ enum tws_event_type {
     TWS_EVENT_GOAWAY,    /* code, deadline_ms: the peer drains; open nothing more */
     TWS_EVENT_SUSPENDED, /* no link lives; grace runs */
     TWS_EVENT_RESUMED,   /* a link lives again */
-    TWS_EVENT_CLOSED,    /* code, payload (text): the session is over; free it */
+    TWS_EVENT_CLOSED,    /* code, payload (text): the session is over, all channels with it, and
+                            no event follows: flush the links once, close them, free it */
 };
 
 struct tws_event {
