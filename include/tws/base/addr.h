@@ -46,14 +46,16 @@ bool tws_ip_is_link_local(const struct tws_ip *ip);
 bool tws_ip_is_multicast(const struct tws_ip *ip); /* and IPv4 broadcast */
 bool tws_ip_is_unspecified(const struct tws_ip *ip); /* and 0.0.0.0/8 */
 
-/* "10.0.0.0/8", "::1"; a bare address is its whole length. TWS_ABSENT: not a prefix, or host
- * bits are set. */
+/* "10.0.0.0/8", "::1"; a bare address is its whole length. One inside ::ffff:0:0/96 becomes IPv4.
+ * TWS_ABSENT: not a prefix, or host bits are set. */
 TWS_MUST_USE tws_err tws_prefix_parse(const char *text, struct tws_prefix *out);
+/* `ip` is unmapped first. */
 bool tws_prefix_contains(const struct tws_prefix *p, const struct tws_ip *ip);
 
-/* "host:port", "[v6]:port", ":port" and "*:port" (empty host). TWS_ABSENT: not of that form. */
+/* "host:port", "[v6]:port", ":port" and "*:port" (empty host); port 0 is allowed. TWS_ABSENT: not
+ * of that form, or a character in the host that no name has. */
 TWS_MUST_USE tws_err tws_hostport_parse(const char *text, struct tws_hostport *out);
-/* Brackets an IPv6 host. `cap` at least TWS_HOSTPORT_TEXT. */
+/* Brackets an IPv6 host; an empty one is "*". `cap` at least TWS_HOSTPORT_TEXT. */
 void tws_hostport_format(const struct tws_hostport *hp, char *out, size_t cap);
 
 #endif

@@ -27,12 +27,13 @@ struct tws_target {
 /* An IP literal becomes an address, anything else a name. */
 void tws_target_from_hostport(const struct tws_hostport *hp, struct tws_target *out);
 
-/* Fails in the writer if there is no room (TWS_TARGET_MAX is always enough). */
+/* Fails in the writer if there is no room (TWS_TARGET_MAX is always enough), or if *t is not one
+ * that tws_target_read() would take (an empty name). */
 void tws_target_write(struct tws_writer *w, const struct tws_target *t);
 
 /*
  * Reads one target. TWS_SHORT: the bytes end inside it. TWS_E_PROTOCOL: unknown type, an empty
- * name, or a NUL or control byte in a name or path.
+ * name, a NUL or control byte in a name or path, or a unix path with a port.
  */
 TWS_MUST_USE tws_err tws_target_read(struct tws_reader *r, struct tws_target *out);
 
@@ -53,7 +54,8 @@ struct tws_open {
 #define TWS_OPEN_MAX (1 + 3 * TWS_TARGET_MAX + 2 * 4) /* encoded bytes */
 
 void tws_open_write(struct tws_writer *w, const struct tws_open *o);
-/* As tws_target_read(); an unknown critical parameter is TWS_E_PROTOCOL too. */
+/* Reads a whole payload. TWS_E_PROTOCOL: as tws_target_read(), cut short, an unknown kind, a
+ * parameter given twice, or an unknown critical one. */
 TWS_MUST_USE tws_err tws_open_read(struct tws_span payload, struct tws_open *out);
 
 #endif

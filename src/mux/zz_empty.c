@@ -1,0 +1,1 @@
+typedef int zz_empty;

@@ -1,0 +1,189 @@
+/* target.c - see target.h; reading accepts exactly what writing can make, so both are inverses. */
+#include "tws/proto/target.h"
+
+#include "param_priv.h"
+
+#include "tws/proto/frame.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+enum open_param { OPEN_SOURCE = 1, OPEN_ORIGINAL = 2 };
+
+void tws_target_from_hostport(const struct tws_hostport *hp, struct tws_target *out)
+{
+    struct tws_ip ip;
+
+    *out = (struct tws_target){.type = TWS_TARGET_NAME, .port = hp->port};
+    if (tws_ip_parse(hp->host, &ip) == TWS_OK) {
+        out->type = ip.family == 4 ? TWS_TARGET_IPV4 : TWS_TARGET_IPV6;
+        out->ip = ip;
+    } else {
+        memcpy(out->name, hp->host, sizeof out->name);
+    }
+}
+
+/* Not empty, without what ends a C string or moves a terminal. */
+static bool is_clean(const uint8_t *p, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (p[i] < 0x20 || p[i] == 0x7f)
+            return false;
+    return n > 0;
+}
+
+static void write_name(struct tws_writer *w, const char *name)
+{
+    size_t n = strlen(name);
+
+    if (!is_clean((const uint8_t *)name, n))
+        w->failed = true;
+    tws_write_u8(w, (uint8_t)n);
+    tws_write_bytes(w, name, n);
+}
+
+void tws_target_write(struct tws_writer *w, const struct tws_target *t)
+{
+    tws_write_u8(w, t->type);
+    switch (t->type) {
+    case TWS_TARGET_IPV4:
+        tws_write_bytes(w, t->ip.bytes, 4);
+        break;
+    case TWS_TARGET_IPV6:
+        tws_write_bytes(w, t->ip.bytes, 16);
+        break;
+    case TWS_TARGET_NAME:
+    case TWS_TARGET_UNIX:
+        write_name(w, t->name);
+        break;
+    default:
+        w->failed = true;
+    }
+    tws_write_u16(w, t->type == TWS_TARGET_UNIX ? 0 : t->port);
+}
+
+static tws_err read_ip(struct tws_reader *r, uint8_t family, struct tws_ip *ip)
+{
+    *ip = (struct tws_ip){.family = family};
+    tws_read_bytes(r, ip->bytes, family == 4 ? 4 : 16);
+    return TWS_OK;
+}
+
+static tws_err read_name(struct tws_reader *r, char *name)
+{
+    uint8_t n = tws_read_u8(r);
+    size_t have = n <= r->left ? n : r->left; /* what is there is judged before what is missing */
+
+    if ((n == 0 && !r->failed) || (have > 0 && !is_clean(r->p, have)))
+        return TWS_E_PROTOCOL;
+    tws_read_bytes(r, name, n);
+    return TWS_OK;
+}
+
+static tws_err read_address(struct tws_reader *r, struct tws_target *t)
+{
+    switch (t->type) {
+    case TWS_TARGET_IPV4:
+        return read_ip(r, 4, &t->ip);
+    case TWS_TARGET_IPV6:
+        return read_ip(r, 6, &t->ip);
+    case TWS_TARGET_NAME:
+    case TWS_TARGET_UNIX:
+        return read_name(r, t->name);
+    default:
+        return r->failed ? TWS_SHORT : TWS_E_PROTOCOL;
+    }
+}
+
+tws_err tws_target_read(struct tws_reader *r, struct tws_target *out)
+{
+    struct tws_target t = {.type = tws_read_u8(r)};
+    tws_err err = read_address(r, &t);
+
+    if (err != TWS_OK)
+        return err;
+    t.port = tws_read_u16(r);
+    if (r->failed)
+        return TWS_SHORT;
+    if (t.type == TWS_TARGET_UNIX && t.port != 0)
+        return TWS_E_PROTOCOL;
+    *out = t;
+    return TWS_OK;
+}
+
+void tws_target_format(const struct tws_target *t, char *out, size_t cap)
+{
+    struct tws_hostport hp = {.port = t->port};
+
+    assert(cap >= TWS_HOSTPORT_TEXT);
+    if (t->type == TWS_TARGET_UNIX) {
+        (void)snprintf(out, cap, "unix:%s", t->name);
+        return;
+    }
+    if (t->type == TWS_TARGET_NAME)
+        memcpy(hp.host, t->name, sizeof hp.host);
+    else
+        tws_ip_format(&t->ip, hp.host, sizeof hp.host);
+    tws_hostport_format(&hp, out, cap);
+}
+
+static void write_param(struct tws_writer *w, uint8_t type, const struct tws_target *t)
+{
+    if (t->type == 0)
+        return;
+    size_t begin = tws_param_begin(w, type, 0);
+    tws_target_write(w, t);
+    tws_param_end(w, begin);
+}
+
+void tws_open_write(struct tws_writer *w, const struct tws_open *o)
+{
+    tws_write_u8(w, o->kind);
+    tws_target_write(w, &o->target);
+    write_param(w, OPEN_SOURCE, &o->source);
+    write_param(w, OPEN_ORIGINAL, &o->original);
+}
+
+/* A value that is one target and nothing else. */
+static tws_err read_whole_target(struct tws_span value, struct tws_target *out)
+{
+    struct tws_reader r = tws_reader(value);
+
+    if (tws_target_read(&r, out) != TWS_OK || r.left > 0)
+        return TWS_E_PROTOCOL;
+    return TWS_OK;
+}
+
+static tws_err read_param(const struct tws_param *p, struct tws_open *o)
+{
+    switch (p->type) {
+    case OPEN_SOURCE:
+        return read_whole_target(p->value, &o->source);
+    case OPEN_ORIGINAL:
+        return read_whole_target(p->value, &o->original);
+    default:
+        return tws_param_unknown(p);
+    }
+}
+
+tws_err tws_open_read(struct tws_span payload, struct tws_open *out)
+{
+    struct tws_reader r = tws_reader(payload);
+    struct tws_open o = {.kind = tws_read_u8(&r)};
+    struct tws_param p;
+    tws_err err;
+
+    if (o.kind < TWS_KIND_TCP || o.kind > TWS_KIND_TUN || tws_target_read(&r, &o.target) != TWS_OK)
+        return TWS_E_PROTOCOL;
+    struct tws_param_list list = tws_param_list((struct tws_span){r.p, r.left});
+    while ((err = tws_param_next(&list, &p)) == TWS_OK) {
+        err = read_param(&p, &o);
+        if (err != TWS_OK)
+            return err;
+    }
+    if (err != TWS_ABSENT)
+        return err;
+    *out = o;
+    return TWS_OK;
+}
