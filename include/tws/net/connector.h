@@ -24,9 +24,9 @@ enum tws_connect_failure {
 
 struct tws_connect_result {
     enum tws_connect_failure failure;
-    int fd;                 /* connected, non-blocking, TCP_NODELAY: the callee's; or -1 */
+    int fd;                   /* connected, non-blocking, TCP_NODELAY: the callee's; or -1 */
     struct tws_sockaddr peer; /* the address connected to, or the last one tried */
-    const char *detail;     /* "connection refused", ...; valid during the callback */
+    const char *detail;       /* "connection refused", ...; valid during the callback */
 };
 
 typedef void tws_connect_fn(void *arg, const struct tws_connect_result *r);
@@ -36,11 +36,11 @@ typedef bool tws_connect_filter(void *arg, const struct tws_ip *ip, uint16_t por
 struct tws_connect_options {
     const char *host; /* name or IP literal (no brackets); copied */
     uint16_t port;
-    const char *unix_path;        /* instead of host and port */
-    uint64_t timeout_us;          /* for all of it; 0: 10 s */
-    tws_connect_filter *filter;   /* may be NULL */
-    const struct tws_ip *source;  /* bind to it; NULL or family 0: the kernel's choice; copied */
-    const char *interface;        /* SO_BINDTODEVICE; NULL: none; copied */
+    const char *unix_path;       /* instead of host and port */
+    uint64_t timeout_us;         /* for all of it; 0: 10 s */
+    tws_connect_filter *filter;  /* may be NULL */
+    const struct tws_ip *source; /* bind to it; NULL or family 0: the kernel's choice; copied */
+    const char *interface;       /* SO_BINDTODEVICE; NULL: none; copied */
 };
 
 struct tws_connector;
@@ -48,9 +48,8 @@ struct tws_connector;
 /*
  * Starts; `fn` is called exactly once, never before this returns, unless cancelled. TWS_NOMEM.
  */
-TWS_MUST_USE tws_err tws_connector_start(struct tws_loop *loop,
-                                         const struct tws_connect_options *o, tws_connect_fn *fn,
-                                         void *arg, struct tws_connector **out);
+TWS_MUST_USE tws_err tws_connector_start(struct tws_loop *loop, const struct tws_connect_options *o,
+                                         tws_connect_fn *fn, void *arg, struct tws_connector **out);
 /* No callback comes. The pointer is invalid after this, and after the callback. */
 void tws_connector_cancel(struct tws_connector *c);
 

@@ -25,7 +25,7 @@ TWS_MUST_USE tws_err tws_loop_new(struct tws_loop **out);
 void tws_loop_free(struct tws_loop *loop);
 /* For what libuv does directly: DNS, signals, libwebsockets' foreign loop. */
 struct uv_loop_s *tws_loop_uv(struct tws_loop *loop);
-/* Runs until tws_loop_stop(). */
+/* Runs until tws_loop_stop(); the turn that stops it is finished, its tasks run. */
 void tws_loop_run(struct tws_loop *loop);
 void tws_loop_stop(struct tws_loop *loop);
 /* Microseconds, monotonic, counting time asleep (CLOCK_BOOTTIME); read once per turn. */
@@ -44,7 +44,7 @@ typedef void tws_io_fn(struct tws_io *io, unsigned events);
 
 struct tws_io {
     struct tws_node again_node; /* linked: called again in the next turn */
-    struct tws_loop *loop;
+    struct tws_loop *loop;      /* NULL: not running */
     tws_io_fn *fn;
     int fd;
     unsigned again;
@@ -55,7 +55,9 @@ struct tws_io {
  * EAGAIN or call tws_io_again(). The owner embeds *io. TWS_SYS.
  */
 TWS_MUST_USE tws_err tws_io_start(struct tws_loop *loop, struct tws_io *io, int fd, tws_io_fn *fn);
+/* Before the descriptor is closed. Does nothing to an io that is zeroed or stopped already. */
 void tws_io_stop(struct tws_io *io);
+bool tws_io_running(const struct tws_io *io);
 /* Calls fn(io, events) once more in the next turn: for a reader that stops early to be fair. */
 void tws_io_again(struct tws_io *io, unsigned events);
 
@@ -72,7 +74,11 @@ struct tws_timer {
 };
 
 void tws_timer_init(struct tws_timer *t, struct tws_loop *loop, tws_timer_fn *fn);
-/* (Re)starts: fires once when tws_loop_now() reaches `at_us`. Running out of memory aborts. */
+/*
+ * (Re)starts: fires once when tws_loop_now() reaches `at_us`, in the order of at_us (equal ones in
+ * any order), in the same turn if that is past; but started by a timer, in the next one at the
+ * earliest. UINT64_MAX never comes. Running out of memory aborts.
+ */
 void tws_timer_start_at(struct tws_timer *t, uint64_t at_us);
 void tws_timer_start(struct tws_timer *t, uint64_t delay_us);
 void tws_timer_stop(struct tws_timer *t);
@@ -93,7 +99,10 @@ void tws_task_init(struct tws_task *t, tws_task_fn *fn);
 void tws_task_post(struct tws_loop *loop, struct tws_task *t);
 void tws_task_cancel(struct tws_task *t);
 
-/* free(p) after this turn: the memory outlives every callback of the turn. */
+/*
+ * free(p) after this turn: the memory outlives every callback of the turn. Running out of
+ * memory aborts.
+ */
 void tws_loop_free_later(struct tws_loop *loop, void *p);
 
 #endif

@@ -17,6 +17,9 @@ struct tws_sockaddr {
 /* IP and port of an AF_INET or AF_INET6 address; family 0 otherwise. */
 void tws_sockaddr_get(const struct tws_sockaddr *sa, struct tws_ip *ip, uint16_t *port);
 void tws_sockaddr_set(struct tws_sockaddr *sa, const struct tws_ip *ip, uint16_t port);
+/* "/run/x.sock", or "@name" in Linux's abstract namespace. TWS_SYS: EINVAL (empty), ENAMETOOLONG.
+ */
+TWS_MUST_USE tws_err tws_sockaddr_set_unix(struct tws_sockaddr *sa, const char *path);
 /* "1.2.3.4:80", "[::1]:80", "unix:/path"; `cap` at least TWS_HOSTPORT_TEXT. */
 void tws_sockaddr_format(const struct tws_sockaddr *sa, char *out, size_t cap);
 
@@ -27,9 +30,11 @@ void tws_socket_set_keepalive(int fd); /* 60 s idle, 15 s apart, 4 probes */
 void tws_socket_set_notsent_lowat(int fd, int bytes);
 /* close() now answers with RST: SO_LINGER 0. */
 void tws_socket_set_abort(int fd);
+/* The pending error of a socket (SO_ERROR), which is cleared; 0: none. */
+int tws_socket_error(int fd);
 /* close(2) that keeps errno; fd < 0 is fine. */
 void tws_socket_close(int fd);
-/* Raises RLIMIT_NOFILE to its hard limit, at most 1,048,576. Returns the limit. */
+/* Sets RLIMIT_NOFILE to its hard limit, at most 1,048,576. Returns the limit. */
 unsigned tws_raise_fd_limit(void);
 
 #endif

@@ -1,0 +1,172 @@
+/* socket.c - see socket.h. */
+#include "tws/net/socket.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define FD_LIMIT_MAX 1048576
+
+void tws_sockaddr_get(const struct tws_sockaddr *sa, struct tws_ip *ip, uint16_t *port)
+{
+    *ip = (struct tws_ip){.family = 0};
+    *port = 0;
+    if (sa->ss.ss_family == AF_INET) {
+        struct sockaddr_in in;
+
+        memcpy(&in, &sa->ss, sizeof in);
+        ip->family = 4;
+        memcpy(ip->bytes, &in.sin_addr, 4);
+        *port = ntohs(in.sin_port);
+    } else if (sa->ss.ss_family == AF_INET6) {
+        struct sockaddr_in6 in6;
+
+        memcpy(&in6, &sa->ss, sizeof in6);
+        ip->family = 6;
+        memcpy(ip->bytes, &in6.sin6_addr, 16);
+        *port = ntohs(in6.sin6_port);
+    }
+}
+
+void tws_sockaddr_set(struct tws_sockaddr *sa, const struct tws_ip *ip, uint16_t port)
+{
+    *sa = (struct tws_sockaddr){.len = 0};
+    if (ip->family == 4) {
+        struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(port)};
+
+        memcpy(&in.sin_addr, ip->bytes, 4);
+        memcpy(&sa->ss, &in, sizeof in);
+        sa->len = sizeof in;
+    } else if (ip->family == 6) {
+        struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+
+        memcpy(&in6.sin6_addr, ip->bytes, 16);
+        memcpy(&sa->ss, &in6, sizeof in6);
+        sa->len = sizeof in6;
+    }
+}
+
+tws_err tws_sockaddr_set_unix(struct tws_sockaddr *sa, const char *path)
+{
+    struct sockaddr_un un = {.sun_family = AF_UNIX};
+    size_t n = strlen(path);
+
+    if (n == 0 || n >= sizeof un.sun_path) {
+        errno = n == 0 ? EINVAL : ENAMETOOLONG;
+        return TWS_SYS;
+    }
+    memcpy(un.sun_path, path, n);
+    *sa = (struct tws_sockaddr){.len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n)};
+    if (path[0] == '@')
+        un.sun_path[0] = '\0'; /* an abstract name is as long as it is, without a NUL */
+    else
+        sa->len++;
+    memcpy(&sa->ss, &un, sizeof un);
+    return TWS_OK;
+}
+
+static void format_unix(const struct tws_sockaddr *sa, char *out, size_t cap)
+{
+    struct sockaddr_un un = {.sun_family = AF_UNIX};
+    size_t start = offsetof(struct sockaddr_un, sun_path);
+    size_t n = sa->len > start ? sa->len - start : 0;
+
+    if (n > sizeof un.sun_path)
+        n = sizeof un.sun_path;
+    memcpy(&un, &sa->ss, start + n);
+    if (n > 0 && un.sun_path[0] == '\0')
+        un.sun_path[0] = '@';
+    else
+        n = strnlen(un.sun_path, n);
+    snprintf(out, cap, "unix:%.*s", (int)n, un.sun_path);
+}
+
+void tws_sockaddr_format(const struct tws_sockaddr *sa, char *out, size_t cap)
+{
+    struct tws_hostport hp = {.port = 0};
+    struct tws_ip ip;
+
+    if (sa->ss.ss_family == AF_UNIX) {
+        format_unix(sa, out, cap);
+        return;
+    }
+    tws_sockaddr_get(sa, &ip, &hp.port);
+    if (ip.family == 0) {
+        snprintf(out, cap, "unknown");
+        return;
+    }
+    tws_ip_format(&ip, hp.host, sizeof hp.host);
+    tws_hostport_format(&hp, out, cap);
+}
+
+static void set_int(int fd, int level, int option, int value)
+{
+    setsockopt(fd, level, option, &value, sizeof value);
+}
+
+void tws_socket_set_nodelay(int fd)
+{
+    set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+}
+
+void tws_socket_set_keepalive(int fd)
+{
+    set_int(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+    set_int(fd, IPPROTO_TCP, TCP_KEEPIDLE, 60);
+    set_int(fd, IPPROTO_TCP, TCP_KEEPINTVL, 15);
+    set_int(fd, IPPROTO_TCP, TCP_KEEPCNT, 4);
+}
+
+void tws_socket_set_notsent_lowat(int fd, int bytes)
+{
+    set_int(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, bytes);
+}
+
+void tws_socket_set_abort(int fd)
+{
+    struct linger now = {.l_onoff = 1, .l_linger = 0};
+
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+}
+
+int tws_socket_error(int fd)
+{
+    int error = 0;
+    socklen_t len = sizeof error;
+
+    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0)
+        return errno;
+    return error;
+}
+
+void tws_socket_close(int fd)
+{
+    int saved = errno;
+
+    if (fd >= 0)
+        close(fd);
+    errno = saved;
+}
+
+unsigned tws_raise_fd_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return 0;
+    rlim_t want = limit.rlim_max < FD_LIMIT_MAX ? limit.rlim_max : FD_LIMIT_MAX;
+    if (limit.rlim_cur != want) {
+        rlim_t had = limit.rlim_cur;
+
+        limit.rlim_cur = want;
+        if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+            want = had;
+    }
+    return want > FD_LIMIT_MAX ? FD_LIMIT_MAX : (unsigned)want;
+}
