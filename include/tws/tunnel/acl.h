@@ -1,0 +1,34 @@
+/*
+ * acl.h - whether a user may reach a target. Pure.
+ *
+ * Two questions, in this order:
+ *  1. tws_acl_target(): may the target as it was named be reached, or does it depend on what the
+ *     name resolves to? A name no rule can allow is refused before it is resolved.
+ *  2. tws_acl_address(): may this address be dialled for that target? Asked for each resolved
+ *     address; the one that was checked is the one that is dialled.
+ *
+ * A name rule ("db.example", "*.example") allows the name's addresses; a prefix rule allows any
+ * name that resolves into it. Link-local, multicast (and broadcast) and unspecified addresses are
+ * refused, whatever name leads there, unless a prefix rule lies wholly within that kind:
+ * 169.254.169.254/32 names one, 0.0.0.0/0 does not. IPv4 written as IPv6 (::ffff:a.b.c.d) is IPv4.
+ */
+#ifndef TWS_TUNNEL_ACL_H
+#define TWS_TUNNEL_ACL_H
+
+#include "tws/proto/target.h"
+#include "tws/tunnel/config.h"
+
+enum tws_acl_verdict {
+    TWS_ACL_DENY,
+    TWS_ACL_BY_NAME,    /* a name rule allows it: any address that is not of a special kind */
+    TWS_ACL_BY_ADDRESS, /* only an address that a prefix rule allows */
+};
+
+/* For TCP targets (name or address); anything else is denied. */
+enum tws_acl_verdict tws_acl_target(const struct tws_user *u, const struct tws_target *t);
+
+/* `verdict` is tws_acl_target()'s for this target. */
+bool tws_acl_address(const struct tws_user *u, enum tws_acl_verdict verdict,
+                     const struct tws_ip *ip, uint16_t port);
+
+#endif
