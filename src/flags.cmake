@@ -2,7 +2,7 @@
 add_library(tws_flags INTERFACE)
 target_compile_options(tws_flags INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes
-  -Wmissing-prototypes -Wvla -Wundef -Wformat=2 -Wcast-qual -Wwrite-strings -Wswitch-enum
+  -Wmissing-prototypes -Wvla -Wundef -Wformat=2 -Wcast-qual -Wwrite-strings -Wswitch-enum -Wno-format-zero-length
   -Werror -fno-strict-aliasing -fvisibility=hidden)
 if(CMAKE_BUILD_TYPE STREQUAL "Release")
   target_compile_options(tws_flags INTERFACE -O2 -fstack-protector-strong -fPIE -D_FORTIFY_SOURCE=2)

@@ -228,7 +228,7 @@ const char *tws_text_nearest(const char *word, const char *const *words, size_t 
     const char *best = NULL;
     size_t len = strlen(word);
 
-    if (len > WORD_MAX)
+    if (len == 0 || len > WORD_MAX)
         return NULL;
     unsigned limit = len < 3 ? 1 : (unsigned)len / 3;
     for (size_t i = 0; i < n; i++) {
