@@ -221,6 +221,7 @@ void tws_loop_free(struct tws_loop *loop)
 {
     if (loop == NULL)
         return;
+    tws_resolver_free(loop->resolver);
     tws_timers_fini(loop);
     free_garbage(loop);
     free(loop->garbage);

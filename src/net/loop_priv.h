@@ -12,6 +12,8 @@
 
 #define TWS_LOOP_BATCH 256
 
+struct tws_resolver;
+
 /* A binary heap by at_us; heap[0] is the earliest. Each timer knows its place. */
 struct tws_timers {
     struct tws_timer **heap;
@@ -43,6 +45,8 @@ struct tws_loop {
 
     void **garbage; /* to be freed when the turn ends */
     size_t garbage_count, garbage_cap;
+
+    struct tws_resolver *resolver; /* made by the first lookup */
 };
 
 /* TWS_SYS. */
@@ -52,5 +56,8 @@ void tws_timers_fini(struct tws_loop *loop);
 void tws_timers_fire(struct tws_loop *loop);
 /* Makes sure that the loop wakes up for the earliest timer. */
 void tws_timers_arm(struct tws_loop *loop);
+
+/* NULL is fine. Nobody waits for an answer any more. */
+void tws_resolver_free(struct tws_resolver *r);
 
 #endif

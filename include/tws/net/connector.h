@@ -3,7 +3,8 @@
  * better family first, the next one 250 ms behind (RFC 8305, Happy Eyeballs).
  *
  * Each resolved address passes the caller's filter before it is dialled and is dialled as it was
- * checked; nothing is resolved twice.
+ * checked; nothing is resolved twice. An IPv4-mapped IPv6 address is the IPv4 address it stands
+ * for, for the filter and for dialling. IP literals are not resolved.
  */
 #ifndef TWS_NET_CONNECTOR_H
 #define TWS_NET_CONNECTOR_H
@@ -11,12 +12,15 @@
 #include "tws/net/loop.h"
 #include "tws/net/socket.h"
 
+/* Of one name; the resolver's order decides which. */
+#define TWS_CONNECT_ADDRESSES 16
+
 enum tws_connect_failure {
     TWS_CONNECT_OK,
-    TWS_CONNECT_RESOLVE,   /* detail: the resolver's text */
+    TWS_CONNECT_RESOLVE,   /* detail: the resolver's text; also when it was silent */
     TWS_CONNECT_FORBIDDEN, /* the filter refused every address */
     TWS_CONNECT_REFUSED,
-    TWS_CONNECT_UNREACHABLE,
+    TWS_CONNECT_UNREACHABLE, /* no route, no such interface, no such unix socket */
     TWS_CONNECT_TIMEOUT,
     TWS_CONNECT_RESOURCES, /* descriptors, memory, ports */
     TWS_CONNECT_OTHER,
@@ -24,36 +28,42 @@ enum tws_connect_failure {
 
 struct tws_connect_result {
     enum tws_connect_failure failure;
-    int fd;                   /* connected, non-blocking, TCP_NODELAY: the callee's; or -1 */
-    struct tws_sockaddr peer; /* the address connected to, or the last one tried */
-    const char *detail;       /* "connection refused", ...; valid during the callback */
+    int fd; /* connected, non-blocking, TCP_NODELAY: the callee's; or -1 */
+    /* The address connected to, or the one that `failure` and `detail` are about: of several that
+     * failed the most telling, refused before silent before unreachable. len 0: none was known. */
+    struct tws_sockaddr peer;
+    const char *detail; /* "Connection refused", ...; valid during the callback */
 };
 
 typedef void tws_connect_fn(void *arg, const struct tws_connect_result *r);
-/* Whether `ip`:`port` may be dialled. */
+/* Whether `ip`:`port` may be dialled; `arg` as for fn. May be called before tws_connector_start()
+ * returns; must not cancel. */
 typedef bool tws_connect_filter(void *arg, const struct tws_ip *ip, uint16_t port);
 
 struct tws_connect_options {
     const char *host; /* name or IP literal (no brackets); copied */
     uint16_t port;
-    const char *unix_path;       /* instead of host and port */
-    uint64_t timeout_us;         /* for all of it; 0: 10 s */
-    tws_connect_filter *filter;  /* may be NULL */
-    const struct tws_ip *source; /* bind to it; NULL or family 0: the kernel's choice; copied */
-    const char *interface;       /* SO_BINDTODEVICE; NULL: none; copied */
+    const char *unix_path;      /* instead of host and port; "@name" is abstract */
+    uint64_t timeout_us;        /* for all of it; 0: 10 s */
+    tws_connect_filter *filter; /* may be NULL */
+    /* Bind to it; NULL or family 0: the kernel's choice. Addresses of the other family are
+     * unreachable then. Copied. */
+    const struct tws_ip *source;
+    const char *interface; /* SO_BINDTODEVICE; NULL: none; copied */
 };
 
 struct tws_connector;
 
 /*
- * Starts; `fn` is called exactly once, never before this returns, unless cancelled. TWS_NOMEM.
+ * Starts; `fn` is called exactly once, never before this returns, unless cancelled. Whatever goes
+ * wrong later, and a host or path that is too long, comes as a failure. TWS_NOMEM.
  */
 TWS_MUST_USE tws_err tws_connector_start(struct tws_loop *loop, const struct tws_connect_options *o,
                                          tws_connect_fn *fn, void *arg, struct tws_connector **out);
-/* No callback comes. The pointer is invalid after this, and after the callback. */
+/* No callback comes. The pointer is invalid after this, and from the callback on. */
 void tws_connector_cancel(struct tws_connector *c);
 
-/* Fills `hints`-free results: used by the connector; public for the listener's names and tests. */
+/* "refused", "timeout", ...: for logs. */
 const char *tws_connect_failure_text(enum tws_connect_failure f);
 
 #endif

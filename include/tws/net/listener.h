@@ -11,22 +11,33 @@
 #include "tws/net/socket.h"
 
 struct tws_listener;
-/* `fd` is non-blocking, close-on-exec, TCP_NODELAY; the callee owns it. */
+/*
+ * `fd` is non-blocking, close-on-exec, TCP_NODELAY; the callee owns it. An IPv4 peer of a
+ * dual-stack socket is shown as IPv4. May pause and close the listener.
+ */
 typedef void tws_accept_fn(void *arg, int fd, const struct tws_sockaddr *peer);
 
 /*
- * Listens on `hp`: an IP, "localhost", or an empty host for all addresses, IPv4 and IPv6 (then one
- * dual-stack socket, or IPv4 alone where the kernel has no IPv6). Port 0 lets the kernel choose.
- * TWS_SYS with errno (EADDRINUSE, EACCES, ...); TWS_NOMEM.
+ * Listens on `hp`: an IP, "localhost" (127.0.0.1 and ::1), or an empty host for all addresses, IPv4
+ * and IPv6 (then one dual-stack socket, as for "::", or IPv4 alone where there is no IPv6). Port 0
+ * lets the kernel choose. TWS_SYS with errno (EADDRINUSE, EACCES, ...; EADDRNOTAVAIL for a name);
+ * TWS_NOMEM.
  */
 TWS_MUST_USE tws_err tws_listener_open(struct tws_loop *loop, const struct tws_hostport *hp,
                                        tws_accept_fn *on_accept, void *arg,
                                        struct tws_listener **out);
-/* Adopts a listening descriptor (socket activation); owns it from now on, also on failure. */
+/* Listens on a unix socket; the file, and a stale one, are the caller's to remove. "@name" is
+ * abstract. As above. */
+TWS_MUST_USE tws_err tws_listener_open_unix(struct tws_loop *loop, const char *path,
+                                            tws_accept_fn *on_accept, void *arg,
+                                            struct tws_listener **out);
+/* Adopts a listening descriptor (socket activation); owns it from now on, also on failure.
+ * TWS_SYS: EINVAL if it does not listen. */
 TWS_MUST_USE tws_err tws_listener_adopt(struct tws_loop *loop, int fd, tws_accept_fn *on_accept,
                                         void *arg, struct tws_listener **out);
 /* No callback comes after it. NULL is fine. */
 void tws_listener_close(struct tws_listener *l);
+/* Takes effect at once, also inside on_accept. */
 void tws_listener_pause(struct tws_listener *l, bool paused);
 /* The first address it is bound to. */
 void tws_listener_address(const struct tws_listener *l, struct tws_sockaddr *out);

@@ -1,0 +1,109 @@
+/* dial.c - see dial_priv.h. */
+#include "dial_priv.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+
+static int bind_source(int fd, int family, const struct tws_ip *ip)
+{
+    struct tws_sockaddr sa;
+
+    tws_sockaddr_set(&sa, ip, 0);
+    if (sa.ss.ss_family != family)
+        return EAFNOSUPPORT;
+    /* The port is then chosen at connect(): as many connections as there are port pairs. */
+    setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &(int){1}, sizeof(int));
+    return bind(fd, (struct sockaddr *)&sa.ss, sa.len) == 0 ? 0 : errno;
+}
+
+static int apply_source(int fd, int family, const struct tws_dial_from *from)
+{
+    size_t n = strnlen(from->interface, sizeof from->interface);
+
+    if (family == AF_UNIX)
+        return 0;
+    if (n > 0 && setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, from->interface, (socklen_t)n) != 0)
+        return errno;
+    return from->ip.family == 0 ? 0 : bind_source(fd, family, &from->ip);
+}
+
+int tws_dial(const struct tws_sockaddr *to, const struct tws_dial_from *from, int *fd)
+{
+    int family = to->ss.ss_family;
+    int s = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    if (s < 0)
+        return errno;
+    int error = apply_source(s, family, from);
+    if (error == 0) {
+        tws_socket_set_nodelay(s);
+        if (connect(s, (const struct sockaddr *)&to->ss, to->len) != 0 && errno != EINPROGRESS)
+            error = errno;
+    }
+    if (error != 0)
+        tws_socket_close(s);
+    else
+        *fd = s;
+    return error;
+}
+
+/*
+ * A connect to a local port of the ephemeral range that nobody listens on may be given that very
+ * port as its own, and then TCP's simultaneous open connects it to itself.
+ */
+static bool is_its_own_peer(int fd, const struct tws_sockaddr *to)
+{
+    struct tws_sockaddr own = {.len = sizeof own.ss};
+    struct tws_ip a, b;
+    uint16_t own_port, port;
+
+    if (getsockname(fd, (struct sockaddr *)&own.ss, &own.len) != 0)
+        return false;
+    tws_sockaddr_get(&own, &a, &own_port);
+    tws_sockaddr_get(to, &b, &port);
+    return a.family != 0 && own_port == port && tws_ip_equal(&a, &b);
+}
+
+int tws_dial_outcome(int fd, const struct tws_sockaddr *to)
+{
+    struct sockaddr_storage peer;
+    socklen_t len = sizeof peer;
+    int error = tws_socket_error(fd);
+
+    if (error != 0)
+        return error;
+    if (getpeername(fd, (struct sockaddr *)&peer, &len) != 0)
+        return errno == ENOTCONN ? EINPROGRESS : errno;
+    return is_its_own_peer(fd, to) ? ECONNREFUSED : 0;
+}
+
+enum tws_connect_failure tws_dial_failure(int error, const struct tws_sockaddr *to)
+{
+    switch (error) {
+    case ECONNREFUSED:
+        return TWS_CONNECT_REFUSED;
+    case ETIMEDOUT:
+        return TWS_CONNECT_TIMEOUT;
+    case EADDRNOTAVAIL:
+        /* Out of ports, where it cannot be that this machine has no address of the family. */
+        return to->ss.ss_family == AF_INET ? TWS_CONNECT_RESOURCES : TWS_CONNECT_UNREACHABLE;
+    case ENETUNREACH:
+    case EHOSTUNREACH:
+    case ENETDOWN:
+    case EHOSTDOWN:
+    case EAFNOSUPPORT:
+    case ENODEV:
+    case ENOENT:
+        return TWS_CONNECT_UNREACHABLE;
+    case EMFILE:
+    case ENFILE:
+    case ENOBUFS:
+    case ENOMEM:
+    case ENOSPC: /* epoll's limit of watches */
+    case EAGAIN: /* a unix socket's backlog */
+        return TWS_CONNECT_RESOURCES;
+    default:
+        return TWS_CONNECT_OTHER;
+    }
+}

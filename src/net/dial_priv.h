@@ -1,0 +1,22 @@
+/* dial_priv.h - one non-blocking connect: making it, learning what became of it, naming that. */
+#ifndef TWS_NET_DIAL_PRIV_H
+#define TWS_NET_DIAL_PRIV_H
+
+#include "tws/net/connector.h"
+
+#include <net/if.h>
+
+/* Where a connection starts; all zero: the kernel's choice. */
+struct tws_dial_from {
+    struct tws_ip ip;
+    char interface[IF_NAMESIZE];
+};
+
+/* Begins to connect; 0 and *fd, or an errno value. */
+int tws_dial(const struct tws_sockaddr *to, const struct tws_dial_from *from, int *fd);
+/* After an event of fd: 0 connected, EINPROGRESS not yet, else why not. */
+int tws_dial_outcome(int fd, const struct tws_sockaddr *to);
+/* The kind of failure an errno value is, for that address. */
+enum tws_connect_failure tws_dial_failure(int error, const struct tws_sockaddr *to);
+
+#endif

@@ -1,0 +1,370 @@
+/*
+ * listener.c - see listener.h.
+ *
+ * A listener has one socket, or two for "localhost". Accepting stops for three reasons: nothing
+ * waits, the batch of the turn is full (the io asks to be called again), or the listener is held:
+ * by its owner, or by itself for a while when the process is short of something. Edges that come
+ * while it is held are lost, so letting go always asks again.
+ */
+#include "tws/net/listener.h"
+
+#include "loop_priv.h"
+
+#include "tws/base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BATCH         64 /* connections accepted per socket and turn */
+#define SHORTAGE_US   100000
+#define WARN_EVERY_US 60000000
+#define SOCKETS_MAX   2
+#define PORT_TRIES    16
+
+struct bound {
+    struct tws_io io; /* running: the socket is open */
+    struct tws_listener *listener;
+};
+
+struct tws_listener {
+    struct tws_loop *loop;
+    tws_accept_fn *on_accept;
+    void *arg;
+    struct bound sockets[SOCKETS_MAX];
+    unsigned count;
+    bool paused;
+    struct tws_timer shortage; /* running: out of descriptors or memory */
+    uint64_t next_warning_us;
+};
+
+/* ---- accepting ---- */
+
+/* The connection is gone already, or was never meant for us: the next one may be fine. */
+static bool concerns_one_connection(int error)
+{
+    switch (error) {
+    case EINTR:
+    case ECONNABORTED:
+    case EPROTO:
+    case ENETDOWN:
+    case EHOSTDOWN:
+    case ENONET:
+    case EHOSTUNREACH:
+    case ENETUNREACH:
+    case ENOPROTOOPT:
+    case EOPNOTSUPP:
+    case EPERM:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void hold_for_shortage(struct tws_listener *l, int error)
+{
+    uint64_t now = tws_loop_now(l->loop);
+    struct tws_sockaddr sa;
+    char text[TWS_HOSTPORT_TEXT];
+
+    tws_timer_start(&l->shortage, SHORTAGE_US);
+    if (now < l->next_warning_us)
+        return;
+    l->next_warning_us = now + WARN_EVERY_US;
+    tws_listener_address(l, &sa);
+    tws_sockaddr_format(&sa, text, sizeof text);
+    tws_log(TWS_LOG_WARN, "accepting pauses", "listen=%s reason=\"%s\"", text, strerror(error));
+}
+
+/* A dual-stack socket shows IPv4 peers as ::ffff:a.b.c.d; nobody above shall see that. */
+static void unmap(struct tws_sockaddr *sa)
+{
+    struct tws_ip ip;
+    uint16_t port;
+
+    tws_sockaddr_get(sa, &ip, &port);
+    if (ip.family != 6)
+        return;
+    struct tws_ip plain = tws_ip_unmap(ip);
+    if (plain.family == 4)
+        tws_sockaddr_set(sa, &plain, port);
+}
+
+/* Whether there may be more to accept. */
+static bool accept_one(struct tws_listener *l, struct bound *b)
+{
+    struct tws_sockaddr peer = {.len = sizeof peer.ss};
+    int fd =
+        accept4(b->io.fd, (struct sockaddr *)&peer.ss, &peer.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+    if (fd < 0) {
+        if (concerns_one_connection(errno))
+            return true;
+        if (errno != EAGAIN)
+            hold_for_shortage(l, errno);
+        return false;
+    }
+    tws_socket_set_nodelay(fd);
+    unmap(&peer);
+    l->on_accept(l->arg, fd, &peer);
+    return true;
+}
+
+static bool is_held(const struct tws_listener *l)
+{
+    return l->paused || tws_timer_running(&l->shortage);
+}
+
+static void on_connections(struct tws_io *io, unsigned events)
+{
+    struct bound *b = TWS_CONTAINER(io, struct bound, io);
+    struct tws_listener *l = b->listener;
+
+    (void)events;
+    for (int i = 0; i < BATCH; i++) {
+        /* A callback may have paused or closed the listener; it is freed after the turn. */
+        if (!tws_io_running(io) || is_held(l) || !accept_one(l, b))
+            return;
+    }
+    if (tws_io_running(io))
+        tws_io_again(io, TWS_IO_READ);
+}
+
+static void ask_again(struct tws_listener *l)
+{
+    for (unsigned i = 0; i < l->count; i++)
+        tws_io_again(&l->sockets[i].io, TWS_IO_READ);
+}
+
+static void on_shortage_over(struct tws_timer *t)
+{
+    ask_again(TWS_CONTAINER(t, struct tws_listener, shortage));
+}
+
+void tws_listener_pause(struct tws_listener *l, bool paused)
+{
+    if (l->paused && !paused)
+        ask_again(l);
+    l->paused = paused;
+}
+
+/* ---- opening ---- */
+
+static tws_err listener_new(struct tws_loop *loop, tws_accept_fn *on_accept, void *arg,
+                            struct tws_listener **out)
+{
+    struct tws_listener *l = calloc(1, sizeof *l);
+
+    if (l == NULL)
+        return TWS_NOMEM;
+    l->loop = loop;
+    l->on_accept = on_accept;
+    l->arg = arg;
+    tws_timer_init(&l->shortage, loop, on_shortage_over);
+    *out = l;
+    return TWS_OK;
+}
+
+/* Takes fd. */
+static tws_err add_socket(struct tws_listener *l, int fd)
+{
+    struct bound *b = &l->sockets[l->count];
+
+    b->listener = l;
+    if (tws_io_start(l->loop, &b->io, fd, on_connections) != TWS_OK) {
+        tws_socket_close(fd);
+        return TWS_SYS;
+    }
+    l->count++;
+    return TWS_OK;
+}
+
+enum stack { ONE_STACK, DUAL_STACK };
+
+static tws_err listen_on(struct tws_listener *l, const struct tws_sockaddr *sa, enum stack stack)
+{
+    int fd = socket(sa->ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int v6only = stack == ONE_STACK;
+
+    if (fd < 0)
+        return TWS_SYS;
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int)) != 0)
+        goto fail;
+    if (sa->ss.ss_family == AF_INET6 &&
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6only, sizeof v6only) != 0)
+        goto fail;
+    if (bind(fd, (const struct sockaddr *)&sa->ss, sa->len) != 0 || listen(fd, SOMAXCONN) != 0)
+        goto fail;
+    return add_socket(l, fd);
+
+fail:
+    tws_socket_close(fd);
+    return TWS_SYS;
+}
+
+static tws_err listen_on_ip(struct tws_listener *l, const char *ip_text, uint16_t port,
+                            enum stack stack)
+{
+    struct tws_sockaddr sa;
+    struct tws_ip ip;
+
+    if (tws_ip_parse(ip_text, &ip) != TWS_OK) {
+        errno = EADDRNOTAVAIL; /* what bind() says of an address that is not here */
+        return TWS_SYS;
+    }
+    tws_sockaddr_set(&sa, &ip, port);
+    return listen_on(l, &sa, stack);
+}
+
+static bool has_no_ipv6(int error)
+{
+    return error == EAFNOSUPPORT || error == EADDRNOTAVAIL || error == EPROTONOSUPPORT;
+}
+
+static tws_err listen_on_all(struct tws_listener *l, uint16_t port)
+{
+    tws_err err = listen_on_ip(l, "::", port, DUAL_STACK);
+
+    if (err == TWS_OK || !has_no_ipv6(errno))
+        return err;
+    return listen_on_ip(l, "0.0.0.0", port, ONE_STACK);
+}
+
+static void close_sockets(struct tws_listener *l)
+{
+    for (unsigned i = 0; i < l->count; i++) {
+        int fd = l->sockets[i].io.fd;
+
+        tws_io_stop(&l->sockets[i].io);
+        tws_socket_close(fd);
+    }
+    l->count = 0;
+}
+
+/* 127.0.0.1 and, where there is one, ::1, on the same port. */
+static tws_err listen_on_localhost(struct tws_listener *l, uint16_t port)
+{
+    for (int i = 0; i < PORT_TRIES; i++) {
+        struct tws_sockaddr sa;
+        struct tws_ip ip;
+        uint16_t chosen;
+
+        if (listen_on_ip(l, "127.0.0.1", port, ONE_STACK) != TWS_OK)
+            return TWS_SYS;
+        tws_listener_address(l, &sa);
+        tws_sockaddr_get(&sa, &ip, &chosen);
+        if (listen_on_ip(l, "::1", chosen, ONE_STACK) == TWS_OK || has_no_ipv6(errno))
+            return TWS_OK;
+        close_sockets(l);
+        if (port != 0 || errno != EADDRINUSE)
+            return TWS_SYS;
+    }
+    return TWS_SYS;
+}
+
+tws_err tws_listener_open(struct tws_loop *loop, const struct tws_hostport *hp,
+                          tws_accept_fn *on_accept, void *arg, struct tws_listener **out)
+{
+    struct tws_listener *l = NULL;
+    tws_err err = listener_new(loop, on_accept, arg, &l);
+
+    if (err != TWS_OK)
+        return err;
+    if (hp->host[0] == '\0')
+        err = listen_on_all(l, hp->port);
+    else if (strcmp(hp->host, "localhost") == 0)
+        err = listen_on_localhost(l, hp->port);
+    else if (strcmp(hp->host, "::") == 0)
+        err = listen_on_ip(l, hp->host, hp->port, DUAL_STACK);
+    else
+        err = listen_on_ip(l, hp->host, hp->port, ONE_STACK);
+    if (err != TWS_OK) {
+        free(l);
+        return err;
+    }
+    *out = l;
+    return TWS_OK;
+}
+
+tws_err tws_listener_open_unix(struct tws_loop *loop, const char *path, tws_accept_fn *on_accept,
+                               void *arg, struct tws_listener **out)
+{
+    struct tws_sockaddr sa;
+    struct tws_listener *l = NULL;
+    tws_err err = tws_sockaddr_set_unix(&sa, path);
+
+    if (err == TWS_OK)
+        err = listener_new(loop, on_accept, arg, &l);
+    if (err == TWS_OK)
+        err = listen_on(l, &sa, ONE_STACK);
+    if (err != TWS_OK) {
+        free(l);
+        return err;
+    }
+    *out = l;
+    return TWS_OK;
+}
+
+static int check_listening(int fd)
+{
+    int listening = 0;
+    socklen_t len = sizeof listening;
+
+    if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) != 0)
+        return errno;
+    return listening ? 0 : EINVAL;
+}
+
+static tws_err set_nonblocking(int fd)
+{
+    int flags = fcntl(fd, F_GETFL);
+
+    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0 ||
+        fcntl(fd, F_SETFD, FD_CLOEXEC) != 0)
+        return TWS_SYS;
+    return TWS_OK;
+}
+
+tws_err tws_listener_adopt(struct tws_loop *loop, int fd, tws_accept_fn *on_accept, void *arg,
+                           struct tws_listener **out)
+{
+    struct tws_listener *l = NULL;
+    tws_err err = TWS_SYS;
+    int error = check_listening(fd);
+
+    if (error != 0)
+        errno = error;
+    else
+        err = set_nonblocking(fd);
+    if (err == TWS_OK)
+        err = listener_new(loop, on_accept, arg, &l);
+    if (err != TWS_OK) {
+        tws_socket_close(fd);
+        return err;
+    }
+    err = add_socket(l, fd);
+    if (err != TWS_OK) {
+        free(l);
+        return err;
+    }
+    *out = l;
+    return TWS_OK;
+}
+
+void tws_listener_close(struct tws_listener *l)
+{
+    if (l == NULL)
+        return;
+    close_sockets(l);
+    tws_timer_stop(&l->shortage);
+    tws_loop_free_later(l->loop, l);
+}
+
+void tws_listener_address(const struct tws_listener *l, struct tws_sockaddr *out)
+{
+    *out = (struct tws_sockaddr){.len = sizeof out->ss};
+    if (getsockname(l->sockets[0].io.fd, (struct sockaddr *)&out->ss, &out->len) != 0)
+        out->len = 0;
+}

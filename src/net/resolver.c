@@ -1,0 +1,217 @@
+/*
+ * resolver.c - see resolver.h. The loop's side.
+ *
+ * A lookup belongs to the loop's side until it is put into the pool and from when it is taken out
+ * of it; in between, the pool's threads own all of it but `waiters` and `known_node`.
+ */
+#include "resolver_priv.h"
+
+#include "tws/net/socket.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <netdb.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct tws_resolver {
+    struct tws_loop *loop;
+    struct tws_node known; /* lookups that may be joined */
+    size_t known_count;
+    struct tws_io io; /* the pool's eventfd */
+    struct tws_pool *pool;
+};
+
+static void add_address(const struct addrinfo *ai, struct tws_ip *ips, size_t *count)
+{
+    struct tws_sockaddr sa = {.len = ai->ai_addrlen};
+    uint16_t port;
+
+    if (*count == TWS_RESOLVED_MAX || ai->ai_addrlen > sizeof sa.ss)
+        return;
+    memcpy(&sa.ss, ai->ai_addr, ai->ai_addrlen);
+    tws_sockaddr_get(&sa, &ips[*count], &port);
+    if (ips[*count].family != 0)
+        ++*count;
+}
+
+/* Without AI_ADDRCONFIG, which hides loopback addresses: an address that cannot be reached fails
+ * at once and costs nothing. */
+static int ask_system(const char *host, struct tws_ip ips[TWS_RESOLVED_MAX], size_t *count)
+{
+    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM}, *list = NULL;
+    int error = getaddrinfo(host, NULL, &hints, &list);
+
+    if (error != 0)
+        return error;
+    for (const struct addrinfo *ai = list; ai != NULL; ai = ai->ai_next)
+        add_address(ai, ips, count);
+    freeaddrinfo(list);
+    return 0;
+}
+
+static const char *error_text(const struct tws_lookup *l)
+{
+    if (l->error == EAI_SYSTEM)
+        return strerror(l->saved_errno);
+    if (l->error != 0)
+        return gai_strerror(l->error);
+    return l->count == 0 ? "no address of a known family" : NULL;
+}
+
+static void forget(struct tws_resolver *r, struct tws_lookup *l)
+{
+    tws_list_unlink(&l->known_node);
+    r->known_count--;
+}
+
+static void deliver(struct tws_lookup *l)
+{
+    struct tws_resolved answer = {.ips = l->ips, .count = l->count, .error = error_text(l)};
+
+    while (!tws_list_empty(&l->waiters)) {
+        struct tws_resolve *q = TWS_CONTAINER(l->waiters.next, struct tws_resolve, waiter_node);
+
+        tws_list_unlink(&q->waiter_node);
+        q->lookup = NULL;
+        q->fn(q, &answer);
+    }
+}
+
+static void on_answers(struct tws_io *io, unsigned events)
+{
+    struct tws_resolver *r = TWS_CONTAINER(io, struct tws_resolver, io);
+    struct tws_node done;
+
+    (void)events;
+    tws_list_init(&done);
+    tws_pool_take_done(r->pool, &done);
+    while (!tws_list_empty(&done)) {
+        struct tws_lookup *l = TWS_CONTAINER(done.next, struct tws_lookup, pool_node);
+
+        tws_list_unlink(&l->pool_node);
+        forget(r, l);
+        deliver(l);
+        free(l);
+    }
+}
+
+static tws_err resolver_new(struct tws_loop *loop, tws_lookup_fn *fn)
+{
+    struct tws_resolver *r = calloc(1, sizeof *r);
+    tws_err err = TWS_OK;
+
+    if (r == NULL)
+        return TWS_NOMEM;
+    r->loop = loop;
+    tws_list_init(&r->known);
+    err = tws_pool_new(fn, &r->pool);
+    if (err != TWS_OK)
+        goto fail;
+    err = tws_io_start(loop, &r->io, tws_pool_fd(r->pool), on_answers);
+    if (err != TWS_OK)
+        goto fail;
+    loop->resolver = r;
+    return TWS_OK;
+
+fail:
+    tws_resolver_free(r);
+    return err;
+}
+
+void tws_resolver_free(struct tws_resolver *r)
+{
+    int saved = errno;
+
+    if (r == NULL)
+        return;
+    tws_io_stop(&r->io);
+    if (r->pool != NULL)
+        tws_pool_abandon(r->pool);
+    free(r);
+    errno = saved;
+}
+
+tws_err tws_resolver_replace(struct tws_loop *loop, tws_lookup_fn *lookup)
+{
+    assert(loop->resolver == NULL);
+    return resolver_new(loop, lookup);
+}
+
+static struct tws_lookup *find(struct tws_resolver *r, const char *host)
+{
+    struct tws_node *it, *next;
+
+    TWS_LIST_EACH(it, next, &r->known)
+    {
+        struct tws_lookup *l = TWS_CONTAINER(it, struct tws_lookup, known_node);
+
+        if (strcmp(l->host, host) == 0)
+            return l;
+    }
+    return NULL;
+}
+
+static tws_err look_up(struct tws_resolver *r, const char *host, struct tws_lookup **out)
+{
+    size_t n = strlen(host);
+    struct tws_lookup *l;
+
+    if (n > TWS_HOST_MAX || r->known_count == TWS_RESOLVER_WAITING)
+        return TWS_FULL;
+    l = calloc(1, sizeof *l);
+    if (l == NULL)
+        return TWS_NOMEM;
+    memcpy(l->host, host, n);
+    tws_list_init(&l->known_node);
+    tws_list_init(&l->pool_node);
+    tws_list_init(&l->waiters);
+    tws_err err = tws_pool_put(r->pool, l);
+    if (err != TWS_OK) {
+        free(l);
+        return err;
+    }
+    tws_list_push_back(&r->known, &l->known_node);
+    r->known_count++;
+    *out = l;
+    return TWS_OK;
+}
+
+void tws_resolve_init(struct tws_resolve *q, tws_resolve_fn *fn)
+{
+    *q = (struct tws_resolve){.fn = fn};
+    tws_list_init(&q->waiter_node);
+}
+
+tws_err tws_resolve_start(struct tws_loop *loop, struct tws_resolve *q, const char *host)
+{
+    tws_err err = loop->resolver == NULL ? resolver_new(loop, ask_system) : TWS_OK;
+    struct tws_lookup *l = NULL;
+
+    if (err != TWS_OK)
+        return err;
+    l = find(loop->resolver, host);
+    if (l == NULL)
+        err = look_up(loop->resolver, host, &l);
+    if (err != TWS_OK)
+        return err;
+    q->lookup = l;
+    l->resolver = loop->resolver;
+    tws_list_push_back(&l->waiters, &q->waiter_node);
+    return TWS_OK;
+}
+
+void tws_resolve_cancel(struct tws_resolve *q)
+{
+    struct tws_lookup *l = q->lookup;
+
+    if (l == NULL)
+        return;
+    tws_list_unlink(&q->waiter_node);
+    q->lookup = NULL;
+    /* One that runs cannot be stopped: its answer will find nobody. */
+    if (tws_list_empty(&l->waiters) && tws_pool_remove(l->resolver->pool, l)) {
+        forget(l->resolver, l);
+        free(l);
+    }
+}

@@ -1,0 +1,40 @@
+/*
+ * resolver_priv.h - the threads behind the resolver, and what passes between them and the loop.
+ */
+#ifndef TWS_NET_RESOLVER_PRIV_H
+#define TWS_NET_RESOLVER_PRIV_H
+
+#include "loop_priv.h"
+
+#include "tws/net/resolver.h"
+
+struct tws_lookup {
+    struct tws_node known_node; /* the loop's */
+    struct tws_node waiters;    /* the loop's */
+    struct tws_resolver *resolver;
+
+    struct tws_node pool_node; /* the pool's, from here on */
+    bool queued;
+    int error; /* EAI_ code */
+    int saved_errno;
+    size_t count;
+    struct tws_ip ips[TWS_RESOLVED_MAX];
+    char host[TWS_HOST_MAX + 1];
+};
+
+struct tws_pool;
+
+/* No thread is started yet. TWS_NOMEM, TWS_SYS. */
+TWS_MUST_USE tws_err tws_pool_new(tws_lookup_fn *fn, struct tws_pool **out);
+/* Frees the lookups in it; threads that still run one free that, and the last one the pool. */
+void tws_pool_abandon(struct tws_pool *p);
+/* An eventfd that becomes readable when lookups are done. */
+int tws_pool_fd(const struct tws_pool *p);
+/* The pool owns `l` when this returns TWS_OK. TWS_SYS: there is no thread and none can be made. */
+TWS_MUST_USE tws_err tws_pool_put(struct tws_pool *p, struct tws_lookup *l);
+/* Whether `l` had not begun; then it is the caller's again. */
+bool tws_pool_remove(struct tws_pool *p, struct tws_lookup *l);
+/* Moves what is done to the end of `out`, by pool_node, for the caller to own. */
+void tws_pool_take_done(struct tws_pool *p, struct tws_node *out);
+
+#endif
