@@ -35,18 +35,18 @@ struct tws_link;
 enum tws_link_role { TWS_ROLE_AVAILABLE = 1, TWS_ROLE_BACKUP = 2, TWS_ROLE_DRAINING = 3 };
 
 struct tws_session_config {
-    bool client;             /* opens odd channels, sends LINK; the other opens even ones */
-    uint32_t max_message;      /* what the peer takes: frames and tag; 0: TWS_MESSAGE_DEFAULT */
-    uint32_t message_overhead; /* bytes of max_message that sealing needs (16 or 0) */
-    uint64_t heartbeat_us;     /* PING when a link was silent that long; 0: 15 s */
-    uint64_t grace_us;         /* life without links; 0: 120 s */
-    uint64_t give_up_us;       /* in-flight bytes without progress: the link is lost; 0: 10 s */
-    size_t memory;             /* budget, sent and received together; 0: 64 MiB */
-    uint32_t max_channels;     /* the peer may have that many open at once; 0: 65,536 */
+    bool client;                /* opens odd channels, sends LINK; the other opens even ones */
+    uint32_t max_message;       /* the most we send: what the peer takes, tag included; 0: 32,768 */
+    uint32_t message_overhead;  /* bytes of max_message that sealing needs (16 or 0) */
+    uint64_t heartbeat_us;      /* PING when a link was silent that long; 0: 15 s */
+    uint64_t grace_us;          /* life without links; 0: 120 s */
+    uint64_t give_up_us;        /* in-flight bytes without progress: the link is lost; 0: 10 s */
+    size_t memory;              /* budget, sent and received together; 0: 64 MiB */
+    uint32_t max_channels;      /* the peer may have that many open at once; 0: 65,536 */
     uint32_t peer_max_channels; /* first limit of ours, from the handshake; 0: 65,536 */
-    uint32_t early_data;       /* what we take behind OPEN; at most 16 KiB */
-    uint32_t peer_early_data;  /* what the peer takes behind OPEN */
-    bool no_log;               /* benches only: keep nothing, recover nothing */
+    uint32_t early_data;        /* what we take behind OPEN; at most 16 KiB */
+    uint32_t peer_early_data;   /* what the peer takes behind OPEN */
+    bool no_log;                /* benches only: keep nothing, recover nothing */
 };
 
 /* Memory comes from `mem` (borrowed for the session's life). TWS_NOMEM. */
@@ -58,9 +58,9 @@ void tws_session_free(struct tws_session *s);
 /* ---- links ---- */
 
 struct tws_link_config {
-    uint32_t id;   /* from WELCOME, never used before in this session */
-    bool joined;   /* a join, not the session's first handshake */
-    uint8_t role;  /* enum tws_link_role; the server's is set by the client's LINK */
+    uint32_t id;     /* from WELCOME, never used before in this session */
+    bool joined;     /* a join, not the session's first handshake */
+    uint8_t role;    /* enum tws_link_role; the server's is set by the client's LINK */
     uint16_t weight; /* 0: 1 */
     void *user;
 };
@@ -101,7 +101,8 @@ struct tws_pull {
 };
 
 /* False: nothing more to add, or the link takes no more now. After true, pulled() must follow. */
-bool tws_session_pull(struct tws_session *s, struct tws_link *l, uint64_t now, struct tws_pull *out);
+bool tws_session_pull(struct tws_session *s, struct tws_link *l, uint64_t now,
+                      struct tws_pull *out);
 
 #define TWS_PULLED_MORE 1u /* the channel has more bytes: leave it ready */
 #define TWS_PULLED_FIN  2u /* the local side's end of file comes right behind these bytes */
@@ -203,7 +204,8 @@ void tws_session_tick(struct tws_session *s, uint64_t now);
 
 /* Opens and accepts no more; tells the peer (GOAWAY) and every link (draining). */
 void tws_session_drain(struct tws_session *s, uint16_t code, uint32_t deadline_ms, uint64_t now);
-/* Ends the session: CLOSE goes out on every link, every channel is over. TWS_EVENT_CLOSED follows. */
+/* Ends the session: CLOSE goes out on every link, every channel is over. TWS_EVENT_CLOSED follows.
+ */
 void tws_session_close(struct tws_session *s, uint16_t code, const char *text, uint64_t now);
 
 /* ---- what the process shows ---- */

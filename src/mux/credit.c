@@ -1,0 +1,102 @@
+/*
+ * credit.c - how much the peer may send on a channel: windows within the session's budget.
+ *
+ * Half of the session's memory is the pool of credit given and not consumed, of all channels
+ * together. New channels get 256 KiB, less as the pool empties, at least the floor; a window
+ * doubles when more than half of it was consumed within two round trips, up to 8 MiB, and falls
+ * back when its channel was slow for long. Credit is for consumed bytes, absolute, only growing.
+ *
+ * A floor for every channel means that very many stalled ones could be promised more than the
+ * pool. The promise is kept up to what is really queued: session.c resets the channel that makes
+ * the queues outgrow the budget.
+ */
+#include "session_priv.h"
+
+#define SLOW_US 2000000u
+
+static uint64_t pool(const struct tws_session *s)
+{
+    return s->cfg.memory / 2;
+}
+
+/* What a channel starts with; a quarter of the pool stays for those that grow. */
+uint32_t tws_credit_first(const struct tws_session *s)
+{
+    uint64_t p = pool(s);
+
+    if (s->granted < p / 4)
+        return TWS_WINDOW_FIRST;
+    if (s->granted < p / 2)
+        return TWS_WINDOW_FIRST / 4;
+    return TWS_WINDOW_FLOOR;
+}
+
+/* The quickest round trip of any link; a guess before the first sample. */
+static uint64_t round_trip(const struct tws_session *s)
+{
+    uint64_t best = TWS_NEVER;
+    struct tws_node *it, *tmp;
+
+    TWS_LIST_EACH(it, tmp, &s->links)
+    {
+        const struct tws_link *l = TWS_CONTAINER(it, struct tws_link, link_node);
+        if (l->path.srtt_us > 0 && l->path.srtt_us < best)
+            best = l->path.srtt_us;
+    }
+    return best == TWS_NEVER ? 100000 : best;
+}
+
+/* Room in the pool for `more`; a channel at work may always have four floors. */
+static bool affordable(const struct tws_channel *ch, uint32_t window)
+{
+    const struct tws_session *s = ch->s;
+
+    if (s->granted + (window - ch->window) <= pool(s))
+        return true;
+    return window <= 4 * TWS_WINDOW_FLOOR && s->allocated < s->cfg.memory / 2;
+}
+
+static void tune(struct tws_channel *ch, uint64_t now)
+{
+    uint64_t eaten = ch->q.consumed - ch->epoch_consumed, took = now - ch->epoch_at;
+    uint64_t rtt = round_trip(ch->s);
+
+    if (eaten > ch->window / 2) {
+        if (took <= 2 * rtt && ch->window < TWS_WINDOW_MAX && affordable(ch, ch->window * 2))
+            ch->window *= 2;
+    } else if (took <= SLOW_US || took <= 8 * rtt) {
+        return; /* too early to tell */
+    } else if (ch->window > TWS_WINDOW_FIRST) {
+        ch->window /= 2;
+    }
+    ch->epoch_at = now;
+    ch->epoch_consumed = ch->q.consumed;
+}
+
+bool tws_credit_consumed(struct tws_channel *ch, uint64_t now)
+{
+    if (ch->rx_final != TWS_NEVER)
+        return false; /* nothing more will come */
+    tune(ch, now);
+    uint64_t target = ch->q.consumed + ch->window;
+    return target > ch->rx_limit && target - ch->rx_limit >= ch->window / 4;
+}
+
+void tws_credit_grant(struct tws_channel *ch)
+{
+    uint64_t target = ch->q.consumed + ch->window;
+
+    if (target <= ch->rx_limit)
+        return;
+    ch->charged += target - ch->rx_limit;
+    ch->s->granted += target - ch->rx_limit;
+    ch->rx_limit = target;
+}
+
+void tws_credit_release(struct tws_channel *ch, uint64_t n)
+{
+    if (n > ch->charged)
+        n = ch->charged;
+    ch->charged -= n;
+    ch->s->granted -= n;
+}

@@ -1,0 +1,138 @@
+/* rx_link.c - handlers of the frames that belong to links and to the session. */
+#include "session_priv.h"
+
+#include <string.h>
+
+tws_err tws_rx_padding(struct tws_session *s, const struct tws_frame *f)
+{
+    (void)s;
+    (void)f;
+    return TWS_OK;
+}
+
+tws_err tws_rx_ack(struct tws_session *s, const struct tws_frame *f)
+{
+    struct tws_link *l = tws_link_find(s, f->channel);
+    struct tws_path_mark mark = {0};
+    uint64_t bytes = 0, last = 0;
+    struct tws_record *r;
+
+    if (l == NULL) /* a link that was given up: its DEAD settles it */
+        return tws_ranges_has(&s->link_ids, f->channel) ? TWS_OK : TWS_E_PROTOCOL;
+    if (f->offset > l->sent)
+        return TWS_E_PROTOCOL;
+    if (f->offset <= l->acked) {
+        tws_receive_useless(s);
+        return TWS_OK;
+    }
+    while ((r = tws_msglog_oldest(&l->log)) != NULL && r->sent && r->number <= f->offset) {
+        mark = r->mark;
+        last = r->number;
+        bytes += r->len;
+        tws_msglog_drop(&l->log, r, &s->blocks);
+    }
+    if (bytes > 0) {
+        uint64_t took = s->now - mark.sent_at, delay = tws_get32(f->payload);
+        /* Only the message that the delay was measured from tells the round trip. */
+        bool exact = last == f->offset && took > delay;
+        tws_path_delivered(&l->path, &mark, bytes, exact ? took - delay : 0, s->now);
+    }
+    l->progress_at = s->now;
+    l->suspect = false;
+    tws_link_covered(l, f->offset);
+    return TWS_OK;
+}
+
+tws_err tws_rx_dead(struct tws_session *s, const struct tws_frame *f)
+{
+    struct tws_link *l = tws_link_find(s, f->channel), *grave;
+
+    if (l == s->rx.link) /* who gave it up would not send over it */
+        return TWS_E_PROTOCOL;
+    if (l != NULL)
+        tws_link_give_up(l, tws_get16(f->payload), true);
+    grave = tws_grave_find(s, f->channel);
+    if (grave != NULL && !grave->settled)
+        return tws_link_settle(grave, f->offset);
+    if (tws_ranges_has(&s->link_ids, f->channel))
+        return TWS_OK;
+    return tws_link_unknown(s, f->channel);
+}
+
+tws_err tws_rx_ping(struct tws_session *s, const struct tws_frame *f)
+{
+    struct tws_link *l = s->rx.link;
+
+    if (l->pong_due)
+        tws_receive_useless(s);
+    l->pong_due = true;
+    l->pong_opaque = f->offset;
+    l->pong_at = s->now;
+    if (f->flags & TWS_FLAG_ACK_NOW)
+        l->ack_now = true;
+    return TWS_OK;
+}
+
+tws_err tws_rx_pong(struct tws_session *s, const struct tws_frame *f)
+{
+    struct tws_link *l = s->rx.link;
+    uint64_t delay = tws_get32(f->payload);
+
+    if (l->ping_at == 0 || f->offset != l->ping_at) {
+        tws_receive_useless(s);
+        return TWS_OK;
+    }
+    if (s->now > l->ping_at + delay)
+        tws_path_round_trip(&l->path, s->now - l->ping_at - delay, s->now);
+    l->ping_at = 0;
+    return TWS_OK;
+}
+
+tws_err tws_rx_link(struct tws_session *s, const struct tws_frame *f)
+{
+    struct tws_link *l = s->rx.link;
+    uint8_t role = f->payload[0];
+
+    if (f->channel != l->id || role < TWS_ROLE_AVAILABLE || role > TWS_ROLE_DRAINING)
+        return TWS_E_PROTOCOL;
+    l->role = role;
+    l->weight = tws_get16(f->payload + 2);
+    l->role_changed = true;
+    tws_event_session(s, TWS_EVENT_LINK_ROLE);
+    if (l->quiet) {
+        l->quiet = false;
+        tws_link_use(l);
+    }
+    return TWS_OK;
+}
+
+tws_err tws_rx_goaway(struct tws_session *s, const struct tws_frame *f)
+{
+    uint32_t ms = tws_get32(f->payload + 2);
+
+    if (f->channel != 0)
+        return TWS_E_PROTOCOL;
+    if (s->peer_draining && ms >= s->goaway_ms)
+        return TWS_OK;
+    s->peer_draining = true;
+    s->goaway_code = tws_get16(f->payload);
+    s->goaway_ms = ms;
+    tws_event_session(s, TWS_EVENT_GOAWAY);
+    return TWS_OK;
+}
+
+tws_err tws_rx_close(struct tws_session *s, const struct tws_frame *f)
+{
+    size_t n = (size_t)f->len - 2;
+
+    if (f->channel != 0)
+        return TWS_E_PROTOCOL;
+    if (n >= sizeof s->close_text)
+        n = sizeof s->close_text - 1;
+    memcpy(s->close_text, f->payload + 2, n);
+    s->close_text[n] = '\0';
+    s->close_code = tws_get16(f->payload);
+    s->closed = true;
+    tws_event_session(s, TWS_EVENT_CLOSED);
+    return TWS_OK;
+}
