@@ -1,0 +1,8 @@
+#!/bin/sh
+# long.sh - everything of run.sh, longer, and what does not fit there: hours of fuzzing if asked for
+# (FUZZ_SECONDS, 600 each by default), every mutant, 1 GiB both ways, a bare Debian, the static
+# binary, the full benchmark.
+set -eu
+cd "$(dirname "$0")/.."
+export FUZZ_SECONDS="${FUZZ_SECONDS:-600}" MUTANTS="${MUTANTS:-all}" E2E_MIB="${E2E_MIB:-1024}" DEMO_SECONDS="${DEMO_SECONDS:-10}"
+exec sh tests/run.sh install release clang lint asan fuzz msan coverage mutants e2e e2e-asan package demo long

@@ -1,0 +1,174 @@
+#!/bin/sh
+# run.sh - the whole test suite: sh tests/run.sh [PART...]
+#
+# Installs what the tests need, builds, runs everything and ends with one line "N passed, N failed".
+# Each step's full output is in build/logs. PARTs, in the order of a full run:
+#
+#   install   Debian packages that are missing, as root or with sudo
+#   release   gcc, optimised, with its unit tests, simulator and corpus replays
+#   clang     clang, optimised, no warning allowed
+#   lint      format, static analysis, layers, symbols, sizes, banned functions, documentation links
+#   asan      gcc with ASan and UBSan: the same tests
+#   fuzz      clang with ASan and UBSan: the same tests, then each fuzz target for FUZZ_SECONDS (20)
+#   msan      clang with MSan: corpus replays and simulator
+#   coverage  lines of proto and mux reached by units and corpora: at least 90%
+#   mutants   faults put into the code that a test must notice (a sample; MUTANTS=all for all)
+#   e2e       the real programs, with nginx, curl, ssh, redis, PostgreSQL
+#   e2e-asan  a part of that with the sanitized binary
+#   package   cmake --install, .deb, systemd units, manual pages
+#   demo      example/demo.sh
+#   long      only when named: see tests/long.sh
+#
+# Settings (environment): JOBS, FUZZ_SECONDS, MUTANTS, E2E_MIB.
+set -u
+
+root=$(cd "$(dirname "$0")/.." && pwd)
+cd "$root" || exit 1
+. tests/support/packages.sh
+
+jobs=${JOBS:-$(nproc 2>/dev/null || echo 2)}
+logs=$root/build/logs
+passed=0
+failed=0
+failures=
+started=$(date +%s)
+
+# count LOG STATUS: adds a step to the totals: test by test if its log counts them, else as one.
+count() {
+  ctest=$(sed -n 's/.*% tests passed, \([0-9]*\) tests failed out of \([0-9]*\)$/\1 \2/p' "$1" | tail -n 1)
+  plain=$(sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed.*$/\1 \2/p' "$1" | tail -n 1)
+  if [ -n "$ctest" ]; then
+    ok=$((${ctest#* } - ${ctest% *})) bad=${ctest% *}
+  elif [ -n "$plain" ]; then
+    ok=${plain% *} bad=${plain#* }
+  else
+    ok=$(($2 == 0)) bad=$(($2 != 0))
+  fi
+  [ "$2" -eq 0 ] || [ "$bad" -gt 0 ] || bad=1
+  passed=$((passed + ok))
+  failed=$((failed + bad))
+}
+
+# step NAME COMMAND...: runs it with its output in a log; says how long it took, and how it failed.
+step() {
+  name=$1
+  shift
+  log=$logs/$(echo "$name" | tr ' /' '--').log
+  begin=$(date +%s)
+  "$@" >"$log" 2>&1 </dev/null
+  status=$?
+  seconds=$(($(date +%s) - begin))
+  count "$log" "$status"
+  if [ "$status" -eq 0 ]; then
+    printf 'ok    %4d s  %s (%d passed)\n' "$seconds" "$name" "$ok"
+    return 0
+  fi
+  printf 'FAIL  %4d s  %s (%d passed, %d failed), the end of %s:\n' "$seconds" "$name" "$ok" "$bad" "$log"
+  tail -n 60 "$log" | sed 's/^/    | /'
+  failures="$failures
+  $name"
+  return 1
+}
+
+build() {
+  step "build $1" sh -c "cmake --preset $1 && cmake --build --preset $1 -j $jobs"
+}
+
+check() {
+  step "ctest $1" ctest --preset "$1" -j "$jobs"
+}
+
+part_install() {
+  step "install packages" need_packages $build_packages git python3 check clang clang-format clang-tidy \
+    libclang-rt-14-dev llvm cppcheck shellcheck dpkg-dev fakeroot file procps systemd nginx openssl \
+    ca-certificates curl iperf3 netcat-openbsd iproute2 openssh-server openssh-client \
+    redis-server redis-tools postgresql || summary
+}
+
+part_release() {
+  build release && check release
+}
+
+part_asan() {
+  build asan && check asan
+}
+
+part_clang() {
+  build clang
+}
+
+part_lint() {
+  [ -f build/clang/libtws_mux.a ] || build clang || return 1
+  for lint in tests/lint/check_*; do
+    step "lint $(basename "$lint")" "$lint" build/clang
+  done
+}
+
+part_fuzz() {
+  build fuzz && check fuzz && step "fuzz ${FUZZ_SECONDS:-20} s each" \
+    tests/fuzz/run.sh build/fuzz "${FUZZ_SECONDS:-20}" "$jobs"
+}
+
+part_msan() {
+  build msan && check msan
+}
+
+part_coverage() {
+  build coverage && check coverage && step "coverage of proto and mux" \
+    python3 tests/support/coverage.py build/coverage 90 src/proto src/mux
+}
+
+part_mutants() {
+  step "mutants ${MUTANTS:-sample}" tests/mutants/run.sh "${MUTANTS:-sample}"
+}
+
+part_e2e() {
+  [ -x build/release/tws ] || build release || return 1
+  step "e2e" python3 tests/e2e/run.py --tws build/release/tws
+}
+
+part_e2e_asan() {
+  [ -x build/asan/tws ] || build asan || return 1
+  step "e2e with ASan and UBSan" python3 tests/e2e/run.py --tws build/asan/tws --sanitized
+}
+
+part_package() {
+  [ -x build/release/tws ] || build release || return 1
+  for test in tests/package/test_*.sh; do
+    step "package $(basename "$test" .sh)" sh "$test" build/release
+  done
+}
+
+part_demo() {
+  step "demo" env DEMO_SECONDS="${DEMO_SECONDS:-2}" sh example/demo.sh
+}
+
+part_long() {
+  step "fresh Debian" sh tests/fresh.sh
+  step "static binary" sh tests/package/static.sh
+  step "bench" sh tests/bench/compare.sh
+}
+
+summary() {
+  echo
+  [ -z "$failures" ] || printf 'failed:%s\n\n' "$failures"
+  echo "$(($(date +%s) - started)) s altogether; logs in $logs"
+  echo "$passed passed, $failed failed"
+  [ "$failed" -eq 0 ]
+  exit
+}
+
+[ $# -gt 0 ] || set -- install release clang lint asan fuzz msan coverage mutants e2e e2e-asan package demo
+mkdir -p "$logs" || exit 1
+for part; do
+  function=part_$(echo "$part" | tr - _)
+  if ! command -v "$function" >/dev/null; then
+    sed -n '2,/^set -u/p' "$0" | sed '$d; s/^# \{0,1\}//' >&2
+    echo "$0: there is no part called $part" >&2
+    exit 2
+  fi
+done
+for part; do
+  "part_$(echo "$part" | tr - _)"
+done
+summary
