@@ -1,0 +1,97 @@
+/*
+ * settings.h - what the user wrote, as the option table reads it: defaults, then the command line,
+ * then the file over it. config.h makes the tunnel's configuration of it.
+ */
+#ifndef TWS_APP_SETTINGS_H
+#define TWS_APP_SETTINGS_H
+
+#include "tws/app/diag.h"
+#include "tws/app/option.h"
+#include "tws/base/addr.h"
+
+/* Where a row's value came from. */
+struct tws_given {
+    unsigned line; /* of the file; 0: not there */
+    bool argv;     /* on the command line */
+    uint32_t mark; /* changes when the text changes; for reload */
+};
+
+struct tws_settings {
+    unsigned line;
+    unsigned who;         /* TWS_OPT_SERVER or TWS_OPT_CLIENT */
+    bool file_is_exposed; /* others can read the configuration file */
+    struct tws_given given[TWS_OPTIONS_MAX];
+
+    char *config;
+    uint32_t log, log_time; /* choices */
+    uint32_t verbose;
+
+    struct tws_hostport listen;
+    char *passwd;
+    uint32_t encrypt; /* enum tws_encrypt */
+    uint32_t timeout_ms, connect_timeout_ms, idle_timeout_ms, half_close_timeout_ms;
+    uint32_t grace_ms, give_up_ms, drain_ms, udp_timeout_ms;
+    bool no_udp;
+    uint64_t memory;
+    uint32_t max_message, max_channels;
+
+    char *server;
+    struct tws_hostport remote;
+    struct tws_items forwards; /* struct tws_forward_settings */
+    char *key_file;
+    uint32_t connections, retry_timeout_ms;
+    char *proxy, *ca_file, *name;
+    bool insecure;
+
+    char *path, *decoy;
+    struct tws_items trusted_proxies; /* struct tws_prefix */
+    char *keys_file;
+    struct tws_items allow; /* struct tws_rule */
+    uint32_t max_sessions;
+    uint64_t rate;
+};
+
+enum { TWS_LOG_TIME_AUTO = 1, TWS_LOG_TIME_ON, TWS_LOG_TIME_OFF };
+
+struct tws_forward_settings {
+    unsigned line;
+    struct tws_hostport listen, remote;
+};
+
+struct tws_user_settings {
+    unsigned line;
+    char *name, *key_id, *key;
+    struct tws_items allow; /* struct tws_rule */
+    uint32_t max_channels, max_sessions;
+    uint64_t rate;
+};
+
+struct tws_keys_file {
+    unsigned line;
+    struct tws_items users; /* struct tws_user_settings */
+};
+
+/* Defaults for `who`. TWS_NOMEM. */
+TWS_MUST_USE tws_err tws_settings_init(struct tws_settings *s, unsigned who);
+void tws_settings_fini(struct tws_settings *s);
+
+/* Reads the options in argv[1..]. TWS_USAGE: said so to `diag`; TWS_ABSENT: --help was asked for;
+ * TWS_NOMEM. */
+TWS_MUST_USE tws_err tws_settings_read_argv(struct tws_settings *s, int argc, char **argv,
+                                            struct tws_diag *diag);
+/* Reads the file `path` over what is there. TWS_CONFIG: said why to `diag`; TWS_NOMEM. */
+TWS_MUST_USE tws_err tws_settings_read_file(struct tws_settings *s, const char *path,
+                                            struct tws_diag *diag);
+/* Reads `n` bytes of YAML named `path` in messages. As tws_settings_read_file(). */
+TWS_MUST_USE tws_err tws_settings_read_yaml(struct tws_settings *s, const char *path,
+                                            const char *bytes, size_t n, struct tws_diag *diag);
+
+/* "file.yaml:12: " in front of a message about the row `name`, "" if it is not from the file. */
+#define TWS_PLACE 512
+void tws_settings_place(const struct tws_settings *s, const char *name, char *out, size_t cap);
+
+/* Says which changed rows need a restart. */
+void tws_settings_compare(const struct tws_settings *old, const struct tws_settings *now,
+                          struct tws_diag *diag);
+
+#endif

@@ -1,0 +1,60 @@
+/* app.c - see app.h: finds the subcommand. */
+#include "tws/app/app.h"
+
+#include "commands.h"
+#include "help.h"
+#include "load.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#ifndef TWS_VERSION
+#error "the build gives TWS_VERSION"
+#endif
+
+static bool is(const char *arg, const char *short_form, const char *long_form)
+{
+    return strcmp(arg, short_form) == 0 || strcmp(arg, long_form) == 0;
+}
+
+static int print_version(void)
+{
+    puts("tws " TWS_VERSION);
+    return EXIT_SUCCESS;
+}
+
+static int run(int argc, char **argv, unsigned verbose)
+{
+    const char *command = argv[0];
+
+    if (is(command, "-V", "--version") || (argc == 2 && is(argv[1], "-V", "--version")))
+        return print_version();
+    if (strcmp(command, "client") == 0)
+        return client_main(argc, argv, verbose);
+    if (strcmp(command, "server") == 0)
+        return server_main(argc, argv, verbose);
+    if (is(command, "-t", "check"))
+        return check_main(argc, argv);
+    if (strcmp(command, "keygen") == 0)
+        return keygen_main(argc, argv);
+    if (is(command, "-h", "--help") || strcmp(command, "help") == 0)
+        return help_main(argc, argv);
+    fprintf(stderr, "tws: \"%.40s\" is not a command; see tws --help\n", command);
+    return EXIT_USAGE;
+}
+
+int tws_app_main(int argc, char **argv)
+{
+    unsigned verbose = 0;
+    int i = 1;
+
+    /* -v may stand in front of the subcommand too. */
+    for (; i < argc && is(argv[i], "-v", "--verbose"); i++)
+        verbose++;
+    if (i < argc)
+        return run(argc - i, argv + i, verbose);
+    help_program(stderr);
+    return EXIT_USAGE;
+}

@@ -1,0 +1,62 @@
+/* client_main.c - `tws client`: wires the client into a process; no logic. */
+#include "commands.h"
+#include "process.h"
+
+#include "tws/app/config.h"
+#include "tws/tunnel/client.h"
+
+static tws_err configure(const struct tws_settings *s, struct tws_diag *diag, void **config)
+{
+    struct tws_client_config *c = NULL;
+    tws_err err = tws_client_config_new(s, diag, &c);
+
+    *config = c;
+    return err;
+}
+
+static void discard(void *config)
+{
+    tws_client_config_free(config);
+}
+
+static tws_err start(struct tws_loop *loop, struct tws_ws *ws, const void *config, void **tunnel)
+{
+    struct tws_client *c = NULL;
+    tws_err err = tws_client_new(loop, ws, config, &c);
+
+    *tunnel = c;
+    return err;
+}
+
+static tws_err reload(void *tunnel, const void *config)
+{
+    return tws_client_reload(tunnel, config);
+}
+
+static void redial(void *tunnel)
+{
+    tws_client_redial(tunnel);
+}
+
+static void drain(void *tunnel, void (*on_done)(void *arg), void *arg)
+{
+    tws_client_drain(tunnel, on_done, arg);
+}
+
+static void status(const void *tunnel, char *out, size_t cap)
+{
+    tws_client_status(tunnel, out, cap);
+}
+
+static void stop(void *tunnel)
+{
+    tws_client_free(tunnel);
+}
+
+int client_main(int argc, char **argv, unsigned verbose)
+{
+    static const struct role role = {TWS_OPT_CLIENT, "tws client", configure, discard, start,
+                                     reload,         redial,       drain,     status,  stop};
+
+    return process_run(&role, argc, argv, verbose);
+}

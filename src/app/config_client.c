@@ -1,0 +1,222 @@
+/* config_client.c - the client's configuration; see config.h. */
+#include "config_priv.h"
+
+#include "tws/app/key.h"
+#include "tws/base/secret.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#define FALLBACK_NAME "client"
+
+static tws_err take_server(const struct tws_settings *s, struct tws_diag *diag,
+                           struct tws_client_config *c)
+{
+    struct tws_url url = {0};
+    const char *why = NULL;
+    tws_err err = TWS_ABSENT;
+
+    if (s->server == NULL) {
+        config_error(s, diag, "server", "server is missing: the server's URL, wss://host/path");
+        return TWS_OK;
+    }
+    err = tws_url_parse(s->server, &url, &why);
+    if (err == TWS_ABSENT) {
+        config_error(s, diag, "server", "server: found \"%.80s\", %s", s->server, why);
+        return TWS_OK;
+    }
+    c->tls = url.tls;
+    c->server = url.server;
+    c->path = url.path;
+    return err;
+}
+
+static bool is_here(const char *host)
+{
+    struct tws_ip ip;
+
+    if (tws_ip_parse(host, &ip) == TWS_OK)
+        return tws_ip_is_loopback(&ip);
+    return strcasecmp(host, "localhost") == 0;
+}
+
+/* Without TLS nobody but us keeps a stranger on the way from reading along. */
+static void choose_encryption(const struct tws_settings *s, struct tws_client_config *c)
+{
+    if (s->encrypt == TWS_ENCRYPT_UNSET && !c->tls && !is_here(c->server.host))
+        c->link.encrypt = TWS_ENCRYPT_REQUIRE;
+}
+
+static bool same_listen(const struct tws_hostport *a, const struct tws_hostport *b)
+{
+    return a->port == b->port && strcasecmp(a->host, b->host) == 0;
+}
+
+static void add_forward(const struct tws_settings *s, struct tws_diag *diag,
+                        struct tws_client_config *c, const struct tws_forward_settings *f)
+{
+    char text[TWS_HOSTPORT_TEXT];
+
+    for (size_t i = 0; i < c->nforwards; i++) {
+        if (!same_listen(&c->forwards[i].listen, &f->listen))
+            continue;
+        tws_hostport_format(&f->listen, text, sizeof text);
+        if (f->line != 0)
+            tws_diag_error(diag, "%s:%u: two forwards listen on %s", s->config, f->line, text);
+        else
+            config_error(s, diag, "listen", "two forwards listen on %s", text);
+        return;
+    }
+    c->forwards[c->nforwards++] = (struct tws_forward){f->listen, f->remote};
+}
+
+static tws_err take_forwards(const struct tws_settings *s, struct tws_diag *diag,
+                             struct tws_client_config *c)
+{
+    const struct tws_forward_settings *list = s->forwards.p;
+    bool listen = s->listen.port != 0, remote = s->remote.port != 0;
+
+    c->forwards = calloc(s->forwards.n + 1, sizeof *c->forwards);
+    if (c->forwards == NULL)
+        return TWS_NOMEM;
+    for (size_t i = 0; i < s->forwards.n; i++)
+        add_forward(s, diag, c, &list[i]);
+    if (listen && remote)
+        add_forward(s, diag, c,
+                    &(struct tws_forward_settings){.listen = s->listen, .remote = s->remote});
+    else if (listen)
+        config_error(s, diag, "listen",
+                     "listen has no remote: say where the server shall connect to");
+    else if (remote)
+        config_error(s, diag, "remote", "remote has no listen: say where to accept connections");
+    else if (s->forwards.n == 0)
+        config_error(s, diag, "listen",
+                     "nothing to forward: give listen and remote, or a list of forwards");
+    return TWS_OK;
+}
+
+static tws_err take_key(const struct tws_settings *s, struct tws_diag *diag,
+                        struct tws_client_config *c)
+{
+    char place[TWS_PLACE];
+    tws_err err = TWS_OK;
+
+    if (s->key_file != NULL && s->passwd != NULL) {
+        config_error(s, diag, "passwd", "both key_file and passwd are given: give one");
+    } else if (s->key_file != NULL) {
+        tws_settings_place(s, "key_file", place, sizeof place);
+        err = tws_key_file_read(place, s->key_file, &c->key, diag);
+    } else if (s->passwd != NULL) {
+        tws_settings_place(s, "passwd", place, sizeof place);
+        config_judge_passwd(s, diag);
+        err = tws_key_of_passphrase(place, s->passwd, &c->key, diag);
+    } else {
+        config_error(s, diag, "key_file",
+                     "no key: give key_file (made by tws keygen) or the server's passwd");
+    }
+    return err == TWS_CONFIG ? TWS_OK : err; /* said already; go on to find more */
+}
+
+static tws_err take_proxy(const struct tws_settings *s, struct tws_diag *diag,
+                          struct tws_client_config *c)
+{
+    const char *why = NULL;
+    tws_err err = TWS_OK;
+
+    if (s->proxy == NULL)
+        err = tws_proxy_from_env(c->tls, &c->server, &c->proxy);
+    else if (*s->proxy != '\0' && strcmp(s->proxy, "none") != 0)
+        err = config_copy(s->proxy, &c->proxy);
+    if (err != TWS_OK || c->proxy == NULL)
+        return err;
+    why = tws_proxy_check(c->proxy);
+    if (why != NULL && s->proxy != NULL)
+        config_error(s, diag, "proxy", "proxy: %s", why);
+    else if (why != NULL)
+        tws_diag_error(diag, "the proxy in the environment: %s; or set proxy: none", why);
+    return TWS_OK;
+}
+
+static tws_err take_name(const struct tws_settings *s, struct tws_client_config *c)
+{
+    char host[65] = "";
+
+    if (s->name != NULL)
+        return config_copy(s->name, &c->name);
+    if (gethostname(host, sizeof host - 1) != 0 || host[0] == '\0')
+        return config_copy(FALLBACK_NAME, &c->name);
+    return config_copy(host, &c->name);
+}
+
+static tws_err take_tls(const struct tws_settings *s, struct tws_diag *diag,
+                        struct tws_client_config *c)
+{
+    c->insecure = s->insecure;
+    if (c->insecure && c->tls)
+        tws_diag_warn(diag, "insecure: the server's certificate is not verified; anyone in between "
+                            "can pose as the server");
+    if (s->ca_file != NULL && access(s->ca_file, R_OK) != 0)
+        config_error(s, diag, "ca_file", "ca_file %s: %s", s->ca_file, strerror(errno));
+    return config_copy(s->ca_file, &c->ca_file);
+}
+
+static tws_err fill(const struct tws_settings *s, struct tws_diag *diag,
+                    struct tws_client_config *c)
+{
+    tws_err err = TWS_OK;
+
+    c->connections = s->connections;
+    c->retry_timeout_ms = s->retry_timeout_ms;
+    c->connect_timeout_ms = s->connect_timeout_ms;
+    config_fill_limits(s, &c->link);
+    err = take_server(s, diag, c);
+    if (err == TWS_OK)
+        err = take_forwards(s, diag, c);
+    if (err == TWS_OK)
+        err = take_key(s, diag, c);
+    if (err == TWS_OK)
+        err = take_proxy(s, diag, c);
+    if (err == TWS_OK)
+        err = take_name(s, c);
+    if (err == TWS_OK)
+        err = take_tls(s, diag, c);
+    choose_encryption(s, c);
+    return err;
+}
+
+tws_err tws_client_config_new(const struct tws_settings *s, struct tws_diag *diag,
+                              struct tws_client_config **out)
+{
+    struct tws_client_config *c = calloc(1, sizeof *c);
+    unsigned errors = diag->errors;
+    tws_err err = TWS_OK;
+
+    if (c == NULL)
+        return TWS_NOMEM;
+    err = fill(s, diag, c);
+    if (err == TWS_OK && diag->errors != errors)
+        err = TWS_CONFIG;
+    if (err == TWS_OK)
+        *out = c;
+    else
+        tws_client_config_free(c);
+    return err;
+}
+
+void tws_client_config_free(struct tws_client_config *c)
+{
+    if (c == NULL)
+        return;
+    if (c->proxy != NULL)
+        tws_wipe(c->proxy, strlen(c->proxy));
+    tws_wipe(&c->key, sizeof c->key);
+    free(c->path);
+    free(c->proxy);
+    free(c->ca_file);
+    free(c->name);
+    free(c->forwards);
+    free(c);
+}

@@ -1,0 +1,143 @@
+/* config_server.c - the server's configuration; see config.h. */
+#include "config_priv.h"
+#include "rules_priv.h"
+
+#include "tws/app/key.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define PASSPHRASE_USER "passwd" /* the name of clients with the passphrase in the log */
+
+static tws_err add_passphrase_user(const struct tws_settings *s, struct tws_diag *diag,
+                                   struct tws_users *users)
+{
+    struct tws_user *grown = realloc(users->users, (users->n + 1) * sizeof *grown);
+    struct tws_user *u = NULL;
+    char place[TWS_PLACE];
+    tws_err err = TWS_OK;
+
+    if (grown == NULL)
+        return TWS_NOMEM;
+    users->users = grown;
+    u = &grown[users->n++];
+    *u = (struct tws_user){
+        .allow_all = s->allow.n == 0, .max_sessions = s->max_sessions, .rate = s->rate};
+    tws_settings_place(s, "passwd", place, sizeof place);
+    config_judge_passwd(s, diag);
+    if (u->allow_all)
+        tws_diag_warn(diag,
+                      "%swhoever has the passphrase reaches every target this machine reaches: set "
+                      "allow, or give each user a key (keys_file)",
+                      place);
+    err = config_copy(PASSPHRASE_USER, &u->name);
+    if (err == TWS_OK)
+        err = rules_copy(&s->allow, u);
+    if (err == TWS_OK)
+        err = tws_key_of_passphrase(place, s->passwd, &u->key, diag);
+    return err;
+}
+
+static tws_err take_users(const struct tws_settings *s, struct tws_diag *diag,
+                          struct tws_server_config *c)
+{
+    struct tws_users users = {0};
+    char place[TWS_PLACE];
+    tws_err err = TWS_OK;
+
+    tws_settings_place(s, "keys_file", place, sizeof place);
+    if (s->keys_file != NULL)
+        err = tws_users_read(place, s->keys_file, diag, &users);
+    else if (s->passwd == NULL)
+        config_error(s, diag, "keys_file", "nobody could connect: give keys_file or passwd");
+    if ((err == TWS_OK || err == TWS_CONFIG) && s->passwd != NULL)
+        err = add_passphrase_user(s, diag, &users);
+    else if (err == TWS_OK && s->allow.n > 0)
+        config_error(s, diag, "allow",
+                     "allow is for clients with the passphrase (passwd), and there is none; users "
+                     "have their own in the keys file");
+    c->users = users.users;
+    c->nusers = users.n;
+    return err == TWS_CONFIG ? TWS_OK : err; /* said already; go on to find more */
+}
+
+static tws_err take_site(const struct tws_settings *s, struct tws_diag *diag,
+                         struct tws_server_config *c)
+{
+    tws_err err = config_copy(s->path, &c->path);
+
+    if (s->path != NULL && s->path[0] != '/')
+        config_error(s, diag, "path", "path: found \"%.80s\", expected a path such as /tws",
+                     s->path);
+    if (s->decoy != NULL && s->decoy[0] != '/' && strncmp(s->decoy, "http://", 7) != 0)
+        config_error(s, diag, "decoy",
+                     "decoy: found \"%.80s\", expected an absolute directory or http://host:port",
+                     s->decoy);
+    if (err == TWS_OK)
+        err = config_copy(s->decoy, &c->decoy);
+    return err;
+}
+
+static tws_err take_proxies(const struct tws_settings *s, struct tws_server_config *c)
+{
+    size_t bytes = s->trusted_proxies.n * sizeof *c->trusted_proxies;
+
+    if (bytes == 0)
+        return TWS_OK;
+    c->trusted_proxies = malloc(bytes);
+    if (c->trusted_proxies == NULL)
+        return TWS_NOMEM;
+    memcpy(c->trusted_proxies, s->trusted_proxies.p, bytes);
+    c->ntrusted_proxies = s->trusted_proxies.n;
+    return TWS_OK;
+}
+
+static tws_err fill(const struct tws_settings *s, struct tws_diag *diag,
+                    struct tws_server_config *c)
+{
+    tws_err err = TWS_OK;
+
+    c->listen = s->listen;
+    c->connect_timeout_ms = s->connect_timeout_ms;
+    config_fill_limits(s, &c->link);
+    if (s->listen.port == 0)
+        config_error(s, diag, "listen",
+                     "listen is missing: where to accept clients, such as "
+                     "127.0.0.1:5202");
+    err = take_site(s, diag, c);
+    if (err == TWS_OK)
+        err = take_proxies(s, c);
+    if (err == TWS_OK)
+        err = take_users(s, diag, c);
+    return err;
+}
+
+tws_err tws_server_config_new(const struct tws_settings *s, struct tws_diag *diag,
+                              struct tws_server_config **out)
+{
+    struct tws_server_config *c = calloc(1, sizeof *c);
+    unsigned errors = diag->errors;
+    tws_err err = TWS_OK;
+
+    if (c == NULL)
+        return TWS_NOMEM;
+    err = fill(s, diag, c);
+    if (err == TWS_OK && diag->errors != errors)
+        err = TWS_CONFIG;
+    if (err == TWS_OK)
+        *out = c;
+    else
+        tws_server_config_free(c);
+    return err;
+}
+
+void tws_server_config_free(struct tws_server_config *c)
+{
+    if (c == NULL)
+        return;
+    tws_users_free(c->users, c->nusers);
+    free(c->path);
+    free(c->decoy);
+    free(c->trusted_proxies);
+    free(c);
+}

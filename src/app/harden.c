@@ -1,0 +1,29 @@
+/* harden.c - see harden.h. */
+#include "harden.h"
+
+#include "tws/net/socket.h"
+
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+/* The leak checker of a sanitizer build traces its own process. */
+#if defined(__SANITIZE_ADDRESS__)
+#define TRACEABLE 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(memory_sanitizer)
+#define TRACEABLE 1
+#endif
+#endif
+#ifndef TRACEABLE
+#define TRACEABLE 0
+#endif
+
+void harden(void)
+{
+    struct rlimit none = {0, 0};
+
+    if (!TRACEABLE)
+        prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    setrlimit(RLIMIT_CORE, &none);
+    tws_raise_fd_limit();
+}

@@ -1,0 +1,53 @@
+/* help.c - `tws --help` and `tws help`. */
+#include "help.h"
+
+#include "commands.h"
+#include "load.h"
+
+#include "tws/app/reference.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void help_program(FILE *out)
+{
+    fputs("tws - TCP tunnel over WebSocket\n"
+          "\n"
+          "  tws server --config FILE       take clients, usually behind nginx\n"
+          "  tws client --config FILE       accept connections and carry them to a server\n"
+          "  tws check FILE...              read configuration files, say what is wrong (also -t)\n"
+          "  tws keygen -o FILE [-n NAME]   make a client's key\n"
+          "  tws help client|server         options of a command (also tws client --help)\n"
+          "  tws --version\n"
+          "\n"
+          "  tws server -l 127.0.0.1:5202 -p SECRET\n"
+          "  tws client -s wss://example.com/tws -l 127.0.0.1:8080 -r 127.0.0.1:80 -p SECRET\n"
+          "\n"
+          "Exit status: 0 done, 1 failed at run time, 2 usage, 78 configuration.\n"
+          "Manual: tws(1), tws.yaml(5).\n",
+          out);
+}
+
+static int help_options(const char *form)
+{
+    if (form != NULL && strcmp(form, "--markdown") == 0)
+        tws_reference_markdown(stdout);
+    else
+        tws_reference_man(stdout);
+    return EXIT_SUCCESS;
+}
+
+int help_main(int argc, char **argv)
+{
+    const char *topic = argc > 1 ? argv[1] : "";
+
+    if (strcmp(topic, "client") == 0)
+        tws_reference_help(stdout, TWS_OPT_CLIENT);
+    else if (strcmp(topic, "server") == 0)
+        tws_reference_help(stdout, TWS_OPT_SERVER);
+    else if (strcmp(topic, "options") == 0)
+        return help_options(argc > 2 ? argv[2] : NULL);
+    else
+        help_program(stdout);
+    return EXIT_SUCCESS;
+}

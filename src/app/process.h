@@ -1,0 +1,33 @@
+/*
+ * process.h - what a client process and a server process have in common: settings, hardening, log,
+ * loop, signals, service manager, reload, end. What differs is a struct role.
+ *
+ *      SIGHUP           read the configuration again; on an error nothing changes
+ *      SIGTERM, SIGINT  drain; a second one ends at once
+ *      SIGUSR1          dial every missing link now (client)
+ */
+#ifndef TWS_SRC_APP_PROCESS_H
+#define TWS_SRC_APP_PROCESS_H
+
+#include "tws/app/settings.h"
+#include "tws/net/loop.h"
+#include "tws/ws/upgrade.h"
+
+/* `config` and `tunnel` are the role's own types. */
+struct role {
+    unsigned who;     /* TWS_OPT_CLIENT, TWS_OPT_SERVER */
+    const char *name; /* "tws client" */
+    tws_err (*configure)(const struct tws_settings *s, struct tws_diag *diag, void **config);
+    void (*discard)(void *config);
+    tws_err (*start)(struct tws_loop *loop, struct tws_ws *ws, const void *config, void **tunnel);
+    tws_err (*reload)(void *tunnel, const void *config);
+    void (*redial)(void *tunnel); /* may be NULL */
+    void (*drain)(void *tunnel, void (*on_done)(void *arg), void *arg);
+    void (*status)(const void *tunnel, char *out, size_t cap);
+    void (*stop)(void *tunnel);
+};
+
+/* Runs until a signal ends it. `verbose`: -v given before the subcommand. The exit code. */
+int process_run(const struct role *role, int argc, char **argv, unsigned verbose);
+
+#endif

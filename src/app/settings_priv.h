@@ -1,0 +1,10 @@
+/* settings_priv.h - what settings.c and options.c share. */
+#ifndef TWS_SRC_APP_SETTINGS_PRIV_H
+#define TWS_SRC_APP_SETTINGS_PRIV_H
+
+#include <stdint.h>
+
+/* A number for a value's text. */
+uint32_t settings_mark(const char *text);
+
+#endif
