@@ -34,6 +34,8 @@ void tws_channel_destroy(struct tws_channel *ch)
 {
     struct tws_session *s = ch->s;
 
+    if (s->borrower == ch)
+        s->borrower = NULL;
     tws_credit_release(ch, TWS_NEVER);
     tws_map_remove(&s->channels, ch->id);
     tws_sched_home(ch, NULL);

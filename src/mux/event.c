@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-#define BIT(type) ((uint16_t)(1u << (type)))
+#define BIT(type) ((uint16_t)(1u << (unsigned)(type)))
 
 void tws_event_channel(struct tws_channel *ch, enum tws_event_type type)
 {
@@ -27,7 +27,7 @@ static enum tws_event_type lowest(uint16_t bits)
 {
     unsigned i = 0;
 
-    while ((bits >> i & 1u) == 0)
+    while (((unsigned)bits >> i & 1u) == 0)
         i++;
     return (enum tws_event_type)i;
 }
