@@ -1,0 +1,748 @@
+/* test_connector.c - every way a connection is made or not, and giving it up at every stage. */
+#include "driver.h"
+#include "netns.h"
+
+#include "tws/net/connector.h"
+#include "tws/net/resolver.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+/* ---- names, as a faked getaddrinfo knows them ---- */
+
+static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER; /* "silent" waits for it */
+
+static const struct {
+    const char *name;
+    const char *ips[6];
+} names[] = {
+    {"two", {"::1", "127.0.0.1"}},
+    {"mapped", {"::ffff:127.0.0.1"}},
+    {"same", {"127.0.0.1", "::ffff:127.0.0.1", "127.0.0.1"}},
+    /* A family comes first and is then alternated with the other. */
+    {"mixed", {"2001:db8::1", "2001:db8::2", "192.0.2.1", "192.0.2.2", "192.0.2.3"}},
+    {"others", {"127.0.0.2", "127.0.0.3", "127.0.0.1"}},
+};
+
+static int fake(const char *host, struct tws_ip ips[TWS_RESOLVED_MAX], size_t *count)
+{
+    if (strcmp(host, "silent") == 0) {
+        pthread_mutex_lock(&gate);
+        pthread_mutex_unlock(&gate);
+    }
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        for (size_t j = 0; strcmp(host, names[i].name) == 0 && names[i].ips[j] != NULL; j++)
+            ck_assert_int_eq(tws_ip_parse(names[i].ips[j], &ips[(*count)++]), TWS_OK);
+    return *count == 0 ? EAI_NONAME : 0;
+}
+
+/* ---- one connection ---- */
+
+struct call {
+    struct tws_loop *loop;
+    struct tws_connector *c;
+    struct tws_connect_options o;
+    int calls, *left;
+    struct tws_connect_result r;
+    char detail[128], peer[TWS_HOSTPORT_TEXT];
+    char asked[512];    /* of the filter, in order */
+    const char *refuse; /* address the filter refuses; "*": all */
+};
+
+static void on_connect(void *arg, const struct tws_connect_result *r)
+{
+    struct call *k = arg;
+
+    k->calls++;
+    k->r = *r;
+    snprintf(k->detail, sizeof k->detail, "%s", r->detail);
+    tws_sockaddr_format(&r->peer, k->peer, sizeof k->peer);
+    tws_connector_cancel(k->c); /* harmless here */
+    if (k->left == NULL || --*k->left == 0)
+        tws_loop_stop(k->loop);
+}
+
+static bool filter(void *arg, const struct tws_ip *ip, uint16_t port)
+{
+    struct call *k = arg;
+    char text[TWS_IP_TEXT];
+    size_t n = strlen(k->asked);
+
+    ck_assert_uint_eq(port, k->o.port);
+    tws_ip_format(ip, text, sizeof text);
+    snprintf(k->asked + n, sizeof k->asked - n, "%s ", text);
+    return k->refuse == NULL || (strcmp(k->refuse, "*") != 0 && strcmp(k->refuse, text) != 0);
+}
+
+static struct tws_loop *fake_loop(void)
+{
+    struct tws_loop *loop = driver_loop();
+
+    ck_assert_int_eq(tws_resolver_replace(loop, fake), TWS_OK);
+    return loop;
+}
+
+static void call_start(struct call *k, struct tws_loop *loop, const char *host, uint16_t port)
+{
+    k->loop = loop;
+    k->o.host = host;
+    k->o.port = port;
+    ck_assert_int_eq(tws_connector_start(loop, &k->o, on_connect, k, &k->c), TWS_OK);
+    ck_assert_int_eq(k->calls, 0);
+}
+
+static void call_run(struct call *k, struct tws_loop *loop, const char *host, uint16_t port)
+{
+    call_start(k, loop, host, port);
+    driver_run(loop);
+    ck_assert_int_eq(k->calls, 1);
+    ck_assert_int_eq(k->r.fd >= 0, k->r.failure == TWS_CONNECT_OK);
+}
+
+static void call_close(struct call *k)
+{
+    tws_socket_close(k->calls > 0 ? k->r.fd : -1);
+}
+
+/* ---- the other side ---- */
+
+/* Listens on ip:*port; port 0 becomes the chosen one. -1 if the machine lacks the address. */
+static int listen_at(const char *ip_text, uint16_t *port, int backlog)
+{
+    struct tws_sockaddr sa;
+    struct tws_ip ip;
+
+    ck_assert_int_eq(tws_ip_parse(ip_text, &ip), TWS_OK);
+    tws_sockaddr_set(&sa, &ip, *port);
+    int fd = socket(sa.ss.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0 && ip.family == 6)
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &(int){1}, sizeof(int));
+    if (fd < 0 || bind(fd, (struct sockaddr *)&sa.ss, sa.len) != 0 || listen(fd, backlog) != 0) {
+        tws_socket_close(fd);
+        return -1;
+    }
+    ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&sa.ss, &sa.len), 0);
+    tws_sockaddr_get(&sa, &ip, port);
+    return fd;
+}
+
+/* A port of 127.0.0.1 that is bound, so nobody else gets it, but refuses. */
+static int refusing_port(uint16_t *port)
+{
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof in;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    ck_assert_int_eq(bind(fd, (struct sockaddr *)&in, sizeof in), 0);
+    ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&in, &len), 0);
+    *port = ntohs(in.sin_port);
+    return fd;
+}
+
+/* A listener whose backlog is full: a SYN to it is dropped. */
+struct blackhole {
+    int listener, fill[8];
+};
+
+static void blackhole_open(struct blackhole *b, const char *ip_text, uint16_t *port)
+{
+    struct tws_sockaddr sa;
+    struct tws_ip ip;
+
+    b->listener = listen_at(ip_text, port, 0);
+    ck_assert_int_ge(b->listener, 0);
+    ck_assert_int_eq(tws_ip_parse(ip_text, &ip), TWS_OK);
+    tws_sockaddr_set(&sa, &ip, *port);
+    for (int i = 0; i < 8; i++) {
+        b->fill[i] = socket(sa.ss.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        connect(b->fill[i], (struct sockaddr *)&sa.ss, sa.len);
+    }
+}
+
+static void blackhole_close(struct blackhole *b)
+{
+    for (int i = 0; i < 8; i++)
+        tws_socket_close(b->fill[i]);
+    tws_socket_close(b->listener);
+}
+
+/* ---- connecting ---- */
+
+static const char *const loopback_names[] = {
+    "127.0.0.1", "::ffff:127.0.0.1", "mapped", "same", "two", "others"};
+
+START_TEST(a_literal_or_name_that_means_this_listener_reaches_it)
+{
+    struct tws_loop *loop = fake_loop();
+    struct call k = {.o.filter = filter};
+    uint16_t port = 0;
+    int value = 0, listener = listen_at("127.0.0.1", &port, 8);
+    socklen_t len = sizeof value;
+
+    call_run(&k, loop, loopback_names[_i], port);
+    ck_assert_int_eq(k.r.failure, TWS_CONNECT_OK);
+    ck_assert_int_eq(strncmp(k.peer, "127.0.0.1:", 10), 0);
+    ck_assert_ptr_null(strstr(k.asked, "::ffff"));
+    ck_assert_int_ne(fcntl(k.r.fd, F_GETFL) & O_NONBLOCK, 0);
+    ck_assert_int_ne(fcntl(k.r.fd, F_GETFD) & FD_CLOEXEC, 0);
+    ck_assert_int_eq(getsockopt(k.r.fd, IPPROTO_TCP, TCP_NODELAY, &value, &len), 0);
+    ck_assert_int_eq(value, 1);
+    call_close(&k);
+    tws_socket_close(listener);
+    tws_loop_free(loop);
+}
+END_TEST
+
+START_TEST(an_ipv6_literal_reaches_its_listener)
+{
+    struct tws_loop *loop = fake_loop();
+    struct call k = {.o.port = 0};
+    uint16_t port = 0;
+    int listener = listen_at("::1", &port, 8);
+
+    if (listener < 0) {
+        fprintf(stderr, "skipped: no IPv6 here\n");
+    } else {
+        call_run(&k, loop, "::1", port);
+        ck_assert_int_eq(k.r.failure, TWS_CONNECT_OK);
+        call_close(&k);
+    }
+    tws_socket_close(listener);
+    tws_loop_free(loop);
+}
+END_TEST
+
+START_TEST(a_unix_socket_is_reached_and_a_missing_one_is_unreachable)
+{
+    struct tws_loop *loop = driver_loop();
+    struct call k = {.o.port = 0}, missing = {.o.port = 0}, long_path = {.o.port = 0};
+    struct tws_sockaddr sa;
+    char name[64], path[300];
+
+    snprintf(name, sizeof name, "@tws-test-connector-%d", (int)getpid());
+    ck_assert_int_eq(tws_sockaddr_set_unix(&sa, name), TWS_OK);
+    int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    ck_assert_int_eq(bind(listener, (struct sockaddr *)&sa.ss, sa.len), 0);
+    ck_assert_int_eq(listen(listener, 8), 0);
+    k.o.unix_path = name;
+    call_run(&k, loop, NULL, 0);
+    ck_assert_int_eq(k.r.failure, TWS_CONNECT_OK);
+    call_close(&k);
+
+    missing.o.unix_path = "/nonexistent/socket";
+    call_run(&missing, loop, NULL, 0);
+    ck_assert_int_eq(missing.r.failure, TWS_CONNECT_UNREACHABLE);
+    ck_assert_str_eq(missing.detail, strerror(ENOENT));
+
+    memset(path, 'x', sizeof path);
+    path[sizeof path - 1] = '\0';
+    long_path.o.unix_path = path;
+    call_run(&long_path, loop, NULL, 0);
+    ck_assert_str_eq(long_path.detail, strerror(ENAMETOOLONG));
+    tws_socket_close(listener);
+    tws_loop_free(loop);
+}
+END_TEST
+
+static void accept_greeting(int listener, int expected)
+{
+    for (int i = 0; i < expected; i++)
+        tws_socket_close(accept(listener, NULL, NULL));
+}
+
+static struct call thousand[1000];
+
+START_TEST(a_thousand_connections_at_once_are_all_made)
+{
+    struct tws_loop *loop = fake_loop();
+    uint16_t port = 0;
+    int left = 1000, listener = listen_at("127.0.0.1", &port, 4096);
+
+    ck_assert_uint_ge(tws_raise_fd_limit(), 1100);
+    for (int i = 0; i < 1000; i++) {
+        thousand[i] = (struct call){.left = &left};
+        call_start(&thousand[i], loop, i % 2 == 0 ? "mapped" : "127.0.0.1", port);
+    }
+    driver_run(loop);
+    for (int i = 0; i < 1000; i++) {
+        ck_assert_int_eq(thousand[i].r.failure, TWS_CONNECT_OK);
+        call_close(&thousand[i]);
+    }
+    accept_greeting(listener, 1000);
+    tws_socket_close(listener);
+    tws_loop_free(loop);
+}
+END_TEST
+
+/* ---- Happy Eyeballs ---- */
+
+START_TEST(families_take_turns_beginning_with_the_first_answers)
+{
+    struct tws_loop *loop = fake_loop();
+    struct call k = {.o.filter = filter, .refuse = "*"};
+
+    call_run(&k, loop, "mixed", 80);
+    ck_assert_str_eq(k.asked, "2001:db8::1 192.0.2.1 2001:db8::2 192.0.2.2 192.0.2.3 ");
+    tws_loop_free(loop);
+}
+END_TEST
+
+START_TEST(a_silent_first_address_costs_a_quarter_of_a_second)
+{
+    struct tws_loop *loop = fake_loop();
+    struct call k = {.o.port = 0};
+    struct blackhole hole;
+    uint16_t port = 0;
+
+    blackhole_open(&hole, "127.0.0.2", &port);
+    int listener = listen_at("127.0.0.3", &port, 8);
+    uint64_t start = tws_loop_now_fresh(loop);
+    call_run(&k, loop, "others", port);
+    uint64_t took = tws_loop_now_fresh(loop) - start;
+    ck_assert_int_eq(k.r.failure, TWS_CONNECT_OK);
+    ck_assert_int_eq(strncmp(k.peer, "127.0.0.3:", 10), 0);
+    ck_assert_uint_ge(took, 250000);
+    ck_assert_uint_lt(took, 2000000);
+    call_close(&k);
+    tws_socket_close(listener);
+    blackhole_close(&hole);
+    tws_loop_free(loop);
+}
+END_TEST
+
+START_TEST(a_refused_first_address_costs_nothing)
+{
+    struct tws_loop *loop = fake_loop();
+    struct call k = {.o.port = 0};
+    uint16_t port = 0;
+    int listener = listen_at("127.0.0.1", &port, 8);
+    uint64_t start = tws_loop_now_fresh(loop);
+
+    call_run(&k, loop, "others", port); /* 127.0.0.2 and .3 refuse */
+    ck_assert_int_eq(k.r.failure, TWS_CONNECT_OK);
+    ck_assert_uint_lt(tws_loop_now_fresh(loop) - start, 250000);
+    call_close(&k);
+    tws_socket_close(listener);
+    tws_loop_free(loop);
+}
+END_TEST
+
+/* ---- failing ---- */
+
+START_TEST(a_refusal_is_told_with_its_address)
+{
+    struct tws_loop *loop = fake_loop();
+    struct call k = {.o.port = 0};
+    uint16_t port;
+    int holder = refusing_port(&port);
+
+    call_run(&k, loop, "127.0.0.1", port);
+    ck_assert_int_eq(k.r.failure, TWS_CONNECT_REFUSED);
+    ck_assert_str_eq(k.detail, strerror(ECONNREFUSED));
+    ck_assert_int_eq(strncmp(k.peer, "127.0.0.1:", 10), 0);
+    tws_socket_close(holder);
+    tws_loop_free(loop);
+}
+END_TEST
+
+START_TEST(of_two_failures_the_more_telling_is_reported)
+{
+    struct tws_loop *loop = fake_loop();
+    struct call k = {.o.port = 0};
+    uint16_t port;
+    int holder = refusing_port(&port);
+    struct tws_ip source;
+
+    /* ::1 cannot be reached from an IPv4 source; 127.0.0.1 refuses. */
+    ck_assert_int_eq(tws_ip_parse("127.0.0.1", &source), TWS_OK);
+    k.o.source = &source;
+    call_run(&k, loop, "two", port);
+    ck_assert_int_eq(k.r.failure, TWS_CONNECT_REFUSED);
+    ck_assert_int_eq(strncmp(k.peer, "127.0.0.1:", 10), 0);
+    tws_socket_close(holder);
+    tws_loop_free(loop);
+}
+END_TEST
+
+START_TEST(silence_ends_at_the_deadline)
+{
+    struct tws_loop *loop = fake_loop();
+    struct call k = {.o.timeout_us = 50000};
+    struct blackhole hole;
+    uint16_t port = 0;
+
+    blackhole_open(&hole, "127.0.0.1", &port);
+    call_run(&k, loop, "127.0.0.1", port);
+    ck_assert_int_eq(k.r.failure, TWS_CONNECT_TIMEOUT);
+    ck_assert_str_eq(k.detail, "no answer within 1 s");
+    ck_assert_int_eq(strncmp(k.peer, "127.0.0.1:", 10), 0);
+    blackhole_close(&hole);
+    tws_loop_free(loop);
+}
+END_TEST
+
+START_TEST(an_unknown_name_fails_with_the_resolvers_words)
+{
+    struct tws_loop *loop = fake_loop();
+    struct call k = {.o.port = 0};
+
+    call_run(&k, loop, "unknown", 80);
+    ck_assert_int_eq(k.r.failure, TWS_CONNECT_RESOLVE);
+    ck_assert_str_eq(k.detail, gai_strerror(EAI_NONAME));
+    ck_assert_uint_eq(k.r.peer.len, 0);
+    tws_loop_free(loop);
+}
+END_TEST
+
+START_TEST(a_name_longer_than_dns_allows_fails_with_words)
+{
+    struct tws_loop *loop = fake_loop();
+    struct call k = {.o.port = 0};
+    char host[400];
+
+    memset(host, 'a', sizeof host);
+    host[sizeof host - 1] = '\0';
+    call_run(&k, loop, host, 80);
+    ck_assert_int_eq(k.r.failure, TWS_CONNECT_RESOLVE);
+    ck_assert_str_eq(k.detail, "the name is too long");
+    tws_loop_free(loop);
+}
+END_TEST
+
+START_TEST(a_silent_resolver_ends_at_the_deadline_and_harms_no_other)
+{
+    struct tws_loop *loop = fake_loop();
+    struct call silent = {.o.timeout_us = 50000}, k = {.o.port = 0};
+    uint16_t port = 0;
+    int listener = listen_at("127.0.0.1", &port, 8);
+
+    pthread_mutex_lock(&gate);
+    call_start(&silent, loop, "silent", 80);
+    call_run(&k, loop, "two", port);
+    ck_assert_int_eq(k.r.failure, TWS_CONNECT_OK);
+    ck_assert_int_eq(silent.calls, 0);
+    driver_run(loop);
+    ck_assert_int_eq(silent.r.failure, TWS_CONNECT_RESOLVE);
+    ck_assert_str_eq(silent.detail, "the resolver gave no answer within 1 s");
+    pthread_mutex_unlock(&gate);
+    call_close(&k);
+    tws_socket_close(listener);
+    tws_loop_free(loop);
+}
+END_TEST
+
+START_TEST(a_refused_address_is_not_dialled_and_the_others_are)
+{
+    struct tws_loop *loop = fake_loop();
+    struct call k = {.o.filter = filter, .refuse = "127.0.0.2"};
+    uint16_t port = 0;
+    int forbidden = listen_at("127.0.0.2", &port, 8);
+    int listener = listen_at("127.0.0.1", &port, 8);
+
+    call_run(&k, loop, "others", port);
+    ck_assert_int_eq(k.r.failure, TWS_CONNECT_OK);
+    ck_assert_int_eq(strncmp(k.peer, "127.0.0.1:", 10), 0);
+    ck_assert_int_eq(fcntl(forbidden, F_SETFL, O_NONBLOCK), 0);
+    ck_assert_int_eq(accept(forbidden, NULL, NULL), -1);
+    call_close(&k);
+    tws_socket_close(forbidden);
+    tws_socket_close(listener);
+    tws_loop_free(loop);
+}
+END_TEST
+
+static const char *const forbidden_names[] = {"127.0.0.1", "::ffff:127.0.0.1", "others"};
+
+START_TEST(when_the_filter_refuses_all_the_failure_is_forbidden)
+{
+    struct tws_loop *loop = fake_loop();
+    struct call k = {.o.filter = filter, .refuse = "*"};
+
+    call_run(&k, loop, forbidden_names[_i], 80);
+    ck_assert_int_eq(k.r.failure, TWS_CONNECT_FORBIDDEN);
+    ck_assert_uint_ne(k.r.peer.len, 0);
+    tws_loop_free(loop);
+}
+END_TEST
+
+START_TEST(running_out_of_descriptors_is_a_lack_of_resources)
+{
+    struct tws_loop *loop = fake_loop();
+    struct call k = {.o.port = 0};
+    struct rlimit limit, low;
+    uint16_t port = 0;
+    int listener = listen_at("127.0.0.1", &port, 8);
+
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    low = limit;
+    low.rlim_cur = (rlim_t)listener + 1;
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &low), 0);
+    call_run(&k, loop, "127.0.0.1", port);
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    ck_assert_int_eq(k.r.failure, TWS_CONNECT_RESOURCES);
+    ck_assert_str_eq(k.detail, strerror(EMFILE));
+    tws_socket_close(listener);
+    tws_loop_free(loop);
+}
+END_TEST
+
+/* TCP's simultaneous open: where the kernel has one port to give, it gives the one dialled. */
+START_TEST(a_connection_to_itself_is_a_refusal)
+{
+    struct call k = {.o.port = 0};
+
+    if (!netns_enter())
+        return;
+    FILE *range = fopen("/proc/sys/net/ipv4/ip_local_port_range", "we");
+    ck_assert_ptr_nonnull(range);
+    ck_assert_int_gt(fprintf(range, "40000 40000"), 0);
+    ck_assert_int_eq(fclose(range), 0);
+    struct tws_loop *loop = fake_loop();
+    call_run(&k, loop, "127.0.0.1", 40000);
+    ck_assert_int_eq(k.r.failure, TWS_CONNECT_REFUSED);
+    tws_loop_free(loop);
+}
+END_TEST
+
+START_TEST(an_address_without_a_route_is_unreachable)
+{
+    struct call k = {.o.port = 0};
+
+    if (!netns_enter())
+        return;
+    struct tws_loop *loop = fake_loop();
+    call_run(&k, loop, "192.0.2.1", 80);
+    ck_assert_int_eq(k.r.failure, TWS_CONNECT_UNREACHABLE);
+    ck_assert_str_eq(k.detail, strerror(ENETUNREACH));
+    tws_loop_free(loop);
+}
+END_TEST
+
+START_TEST(a_machine_out_of_ports_is_a_lack_of_resources)
+{
+    struct call first = {.o.port = 0}, k = {.o.port = 0};
+    uint16_t port = 80;
+
+    if (!netns_enter())
+        return;
+    FILE *range = fopen("/proc/sys/net/ipv4/ip_local_port_range", "we");
+    ck_assert_ptr_nonnull(range);
+    ck_assert_int_gt(fprintf(range, "40000 40000"), 0);
+    ck_assert_int_eq(fclose(range), 0);
+    struct tws_loop *loop = fake_loop();
+    int listener = listen_at("127.0.0.1", &port, 8);
+    call_run(&first, loop, "127.0.0.1", port);
+    ck_assert_int_eq(first.r.failure, TWS_CONNECT_OK);
+    call_run(&k, loop, "127.0.0.1", port);
+    ck_assert_int_eq(k.r.failure, TWS_CONNECT_RESOURCES);
+    call_close(&first);
+    tws_socket_close(listener);
+    tws_loop_free(loop);
+}
+END_TEST
+
+/* ---- where it starts ---- */
+
+START_TEST(a_source_address_is_used)
+{
+    struct tws_loop *loop = fake_loop();
+    struct call k = {.o.port = 0};
+    struct tws_sockaddr own = {.len = sizeof own.ss};
+    char text[TWS_HOSTPORT_TEXT];
+    struct tws_ip source;
+    uint16_t port = 0;
+    int listener = listen_at("127.0.0.1", &port, 8);
+
+    ck_assert_int_eq(tws_ip_parse("127.0.0.9", &source), TWS_OK);
+    k.o.source = &source;
+    call_run(&k, loop, "127.0.0.1", port);
+    ck_assert_int_eq(getsockname(k.r.fd, (struct sockaddr *)&own.ss, &own.len), 0);
+    tws_sockaddr_format(&own, text, sizeof text);
+    ck_assert_int_eq(strncmp(text, "127.0.0.9:", 10), 0);
+    call_close(&k);
+    tws_socket_close(listener);
+    tws_loop_free(loop);
+}
+END_TEST
+
+START_TEST(an_interface_is_used_and_an_unknown_one_is_unreachable)
+{
+    struct tws_loop *loop = fake_loop();
+    struct call k = {.o.interface = "lo"}, unknown = {.o.interface = "tws-none0"};
+    char name[IF_NAMESIZE] = "";
+    socklen_t len = sizeof name;
+    uint16_t port = 0;
+    int listener = listen_at("127.0.0.1", &port, 8);
+
+    call_run(&k, loop, "127.0.0.1", port);
+    ck_assert_int_eq(k.r.failure, TWS_CONNECT_OK);
+    ck_assert_int_eq(getsockopt(k.r.fd, SOL_SOCKET, SO_BINDTODEVICE, name, &len), 0);
+    ck_assert_str_eq(name, "lo");
+    call_run(&unknown, loop, "127.0.0.1", port);
+    ck_assert_int_eq(unknown.r.failure, TWS_CONNECT_UNREACHABLE);
+    call_close(&k);
+    tws_socket_close(listener);
+    tws_loop_free(loop);
+}
+END_TEST
+
+/* ---- giving up ---- */
+
+START_TEST(cancelled_before_the_loop_runs_it_is_silent)
+{
+    struct tws_loop *loop = fake_loop();
+    static const char *const hosts[] = {"127.0.0.1", "two", "unknown", "192.0.2.1"};
+    struct call k[4] = {{.o.port = 0}};
+    uint16_t port;
+    int holder = refusing_port(&port);
+
+    k[3].o.filter = filter;
+    k[3].refuse = "*"; /* failed already when it is cancelled */
+    for (int i = 0; i < 4; i++) {
+        call_start(&k[i], loop, hosts[i], port);
+        tws_connector_cancel(k[i].c);
+    }
+    tws_connector_cancel(NULL);
+    driver_run_for(loop, 20000);
+    for (int i = 0; i < 4; i++)
+        ck_assert_int_eq(k[i].calls, 0);
+    tws_socket_close(holder);
+    tws_loop_free(loop);
+}
+END_TEST
+
+START_TEST(cancelled_while_the_resolver_is_stuck_it_is_silent_for_ever)
+{
+    struct tws_loop *loop = fake_loop();
+    struct call k = {.o.port = 0};
+
+    pthread_mutex_lock(&gate);
+    call_start(&k, loop, "silent", 80);
+    driver_run_for(loop, 5000);
+    tws_connector_cancel(k.c);
+    driver_run_for(loop, 5000);
+    pthread_mutex_unlock(&gate);
+    driver_run_for(loop, 5000);
+    ck_assert_int_eq(k.calls, 0);
+    tws_loop_free(loop);
+}
+END_TEST
+
+START_TEST(cancelled_while_dialling_it_closes_its_descriptors)
+{
+    struct tws_loop *loop = fake_loop();
+    struct call k = {.o.port = 0};
+    struct blackhole hole;
+    uint16_t port = 0;
+
+    blackhole_open(&hole, "127.0.0.2", &port);
+    int listener = listen_at("127.0.0.3", &port, 0);
+    int probe = dup(0);
+    tws_socket_close(probe);
+    k.o.filter = filter;
+    k.refuse = "127.0.0.3";
+    call_start(&k, loop, "127.0.0.2", port);
+    driver_run_for(loop, 5000);
+    tws_connector_cancel(k.c);
+    ck_assert_int_eq(k.calls, 0);
+    int again = dup(0);
+    ck_assert_int_eq(again, probe); /* the lowest free number is the same as before */
+    tws_socket_close(again);
+    tws_socket_close(listener);
+    blackhole_close(&hole);
+    tws_loop_free(loop);
+}
+END_TEST
+
+struct killer {
+    struct tws_task task;
+    struct call *victim;
+};
+
+static void on_kill(struct tws_task *t)
+{
+    tws_connector_cancel(TWS_CONTAINER(t, struct killer, task)->victim->c);
+}
+
+static struct killer killer;
+
+static bool post_killer(void *arg, const struct tws_ip *ip, uint16_t port)
+{
+    struct call *k = arg;
+
+    (void)ip;
+    (void)port;
+    tws_task_post(k->loop, &killer.task); /* runs before the connector's own task */
+    return false;
+}
+
+START_TEST(cancelled_between_the_outcome_and_the_callback_it_is_silent)
+{
+    struct tws_loop *loop = fake_loop();
+    struct call k = {.o.filter = post_killer};
+
+    killer.victim = &k;
+    tws_task_init(&killer.task, on_kill);
+    call_start(&k, loop, "two", 80);
+    driver_run_for(loop, 30000);
+    ck_assert_int_eq(k.calls, 0);
+    tws_loop_free(loop);
+}
+END_TEST
+
+START_TEST(every_failure_has_a_text)
+{
+    for (int f = TWS_CONNECT_OK; f <= TWS_CONNECT_OTHER; f++)
+        ck_assert_str_ne(tws_connect_failure_text((enum tws_connect_failure)f), "");
+}
+END_TEST
+
+#define COUNT(a) ((int)(sizeof(a) / sizeof((a)[0])))
+
+int main(void)
+{
+    TCase *tc = tcase_create("connector");
+    tcase_set_timeout(tc, 60);
+    tcase_add_loop_test(tc, a_literal_or_name_that_means_this_listener_reaches_it, 0,
+                        COUNT(loopback_names));
+    tcase_add_test(tc, an_ipv6_literal_reaches_its_listener);
+    tcase_add_test(tc, a_unix_socket_is_reached_and_a_missing_one_is_unreachable);
+    tcase_add_test(tc, a_thousand_connections_at_once_are_all_made);
+    tcase_add_test(tc, families_take_turns_beginning_with_the_first_answers);
+    tcase_add_test(tc, a_silent_first_address_costs_a_quarter_of_a_second);
+    tcase_add_test(tc, a_refused_first_address_costs_nothing);
+    tcase_add_test(tc, a_refusal_is_told_with_its_address);
+    tcase_add_test(tc, of_two_failures_the_more_telling_is_reported);
+    tcase_add_test(tc, silence_ends_at_the_deadline);
+    tcase_add_test(tc, an_unknown_name_fails_with_the_resolvers_words);
+    tcase_add_test(tc, a_name_longer_than_dns_allows_fails_with_words);
+    tcase_add_test(tc, a_silent_resolver_ends_at_the_deadline_and_harms_no_other);
+    tcase_add_test(tc, a_refused_address_is_not_dialled_and_the_others_are);
+    tcase_add_loop_test(tc, when_the_filter_refuses_all_the_failure_is_forbidden, 0,
+                        COUNT(forbidden_names));
+    tcase_add_test(tc, running_out_of_descriptors_is_a_lack_of_resources);
+    tcase_add_test(tc, a_connection_to_itself_is_a_refusal);
+    tcase_add_test(tc, an_address_without_a_route_is_unreachable);
+    tcase_add_test(tc, a_machine_out_of_ports_is_a_lack_of_resources);
+    tcase_add_test(tc, a_source_address_is_used);
+    tcase_add_test(tc, an_interface_is_used_and_an_unknown_one_is_unreachable);
+    tcase_add_test(tc, cancelled_before_the_loop_runs_it_is_silent);
+    tcase_add_test(tc, cancelled_while_the_resolver_is_stuck_it_is_silent_for_ever);
+    tcase_add_test(tc, cancelled_while_dialling_it_closes_its_descriptors);
+    tcase_add_test(tc, cancelled_between_the_outcome_and_the_callback_it_is_silent);
+    tcase_add_test(tc, every_failure_has_a_text);
+
+    Suite *s = suite_create("net/connector");
+    suite_add_tcase(s, tc);
+    return driver_main(s);
+}
