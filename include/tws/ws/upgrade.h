@@ -55,11 +55,12 @@ struct tws_upgrade_client {
     bool tls;
     const char *host; /* name or IP literal without brackets */
     uint16_t port;
-    const char *path;        /* "/..." */
-    const char *session;     /* TWS_SESSION_TEXT characters */
-    bool insecure;           /* no verification of the certificate */
-    const char *ca_file;     /* PEM; NULL: SSL_CERT_FILE, SSL_CERT_DIR, else the system's store */
-    /* http://[user:password@]host:port, or NULL for none; the environment is the caller's to read */
+    const char *path;    /* "/..." */
+    const char *session; /* TWS_SESSION_TEXT characters */
+    bool insecure;       /* no verification of the certificate */
+    const char *ca_file; /* PEM; NULL: SSL_CERT_FILE, SSL_CERT_DIR, else the system's store */
+    /* http://[user:password@]host:port, or NULL for none; the environment is the caller's to read
+     */
     const char *proxy;
     uint64_t connect_timeout_us;   /* TCP, all addresses; 0: 3 s */
     uint64_t handshake_timeout_us; /* from connected to take-over; 0: 5 s */
@@ -76,9 +77,9 @@ struct tws_upgrade_server {
     struct tws_hostport listen;
     const char *path;  /* NULL: any */
     const char *decoy; /* NULL: 404; "/dir": files below it; "http://host:port": proxied */
-    const struct tws_prefix *trusted; /* proxies whose X-Forwarded-For counts */
-    size_t ntrusted;                  /* 0: loopback is trusted */
-    uint64_t handshake_timeout_us;    /* 0: 5 s */
+    const struct tws_prefix *trusted;             /* proxies whose X-Forwarded-For counts */
+    size_t ntrusted;                              /* 0: loopback is trusted */
+    uint64_t handshake_timeout_us;                /* 0: 5 s */
     unsigned max_pending, max_pending_per_source; /* 0: 1024, 64 */
 };
 
