@@ -86,9 +86,11 @@ void tws_channel_queue(struct tws_channel *ch)
     if (!has_data(ch)) {
         tws_list_unlink(&ch->ready_node);
     } else if (!tws_list_linked(&ch->ready_node)) {
-        bool quiet = ch->burst < TWS_QUANTUM;
+        bool quiet = ch->burst < TWS_QUANTUM, shared = tws_sched_shares(ch);
+        struct tws_node *fresh = shared ? &ch->s->fresh : &l->fresh;
+        struct tws_node *bulk = shared ? &ch->s->bulk : &l->bulk;
         ch->deficit = TWS_QUANTUM;
-        tws_list_push_back(quiet ? &l->fresh : &l->bulk, &ch->ready_node);
+        tws_list_push_back(quiet ? fresh : bulk, &ch->ready_node);
     }
 }
 
@@ -101,8 +103,12 @@ void tws_channel_owe(struct tws_channel *ch, unsigned due)
 void tws_channel_settle_known(struct tws_channel *ch)
 {
     tws_list_unlink(&ch->unknown_node);
-    if (ch->link == NULL)
+    if (ch->link == NULL) {
         tws_sched_home(ch, tws_sched_link(ch->s));
+    } else if (tws_sched_shares(ch)) {
+        tws_channel_unqueue(ch);
+        tws_channel_queue(ch);
+    }
 }
 
 /* What may never come is not granted; what is queued is nobody's. */

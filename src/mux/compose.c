@@ -61,7 +61,7 @@ static bool begin(struct tws_link *l, uint64_t now)
 
 static void add_link(struct tws_link *l, struct tx *tx)
 {
-    uint8_t payload[4] = {l->role, 0};
+    uint8_t payload[4] = {l->role, (uint8_t)l->s->schedule};
 
     if (!l->role_due)
         return;
@@ -346,7 +346,7 @@ static bool takes_data(const struct tws_link *l)
     const struct tws_session *s = l->s;
 
     return tws_link_usable(l) && !s->closed && l->log.unsent == NULL && !l->close_due &&
-           s->blocks.used < s->cfg.memory / 2;
+           !(l->suspect && s->nlinks > 1) && s->blocks.used < s->cfg.memory / 2;
 }
 
 bool tws_session_pull(struct tws_session *s, struct tws_link *l, uint64_t now, struct tws_pull *out)
@@ -419,6 +419,8 @@ static void end_message(struct tws_session *s)
         tws_msglog_cancel(&tx.link->log, tx.r, &s->blocks);
     else
         tws_msglog_end(&tx.link->log, tx.r, tx.len, tx.logged && !s->cfg.no_log);
+    if (tx.frames > 0 && s->schedule == TWS_SCHEDULE_REDUNDANT)
+        tws_resend_redundant(tx.link, tx.r);
 }
 
 void tws_compose_abandon(struct tws_link *l)

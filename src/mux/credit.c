@@ -31,19 +31,19 @@ uint32_t tws_credit_first(const struct tws_session *s)
     return TWS_WINDOW_FLOOR;
 }
 
-/* The quickest round trip of any link; a guess before the first sample. */
+/* The longest round trip of any link, since a channel may use it; a guess before the first. */
 static uint64_t round_trip(const struct tws_session *s)
 {
-    uint64_t best = TWS_NEVER;
+    uint64_t longest = 0;
     struct tws_node *it, *tmp;
 
     TWS_LIST_EACH(it, tmp, &s->links)
     {
         const struct tws_link *l = TWS_CONTAINER(it, struct tws_link, link_node);
-        if (l->path.srtt_us > 0 && l->path.srtt_us < best)
-            best = l->path.srtt_us;
+        if (!l->suspect && l->path.srtt_us > longest)
+            longest = l->path.srtt_us;
     }
-    return best == TWS_NEVER ? 100000 : best;
+    return longest == 0 ? 100000 : longest;
 }
 
 /* Room in the pool for `more`; a channel at work may always have four floors. */

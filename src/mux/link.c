@@ -13,7 +13,8 @@
 #define ACK_DELAY_US (10u * MS)
 #define ACK_BYTES    65536u
 #define ACK_MESSAGES 32u
-#define SUSPECT_US   (1000u * MS)
+#define SUSPECT_US   (1000u * MS) /* without ACK progress, under auto */
+#define QUICK_US     (200u * MS)  /* the same under bond and redundant, at least */
 #define QUIET_US     (10000u * MS)
 #define MISSED_MAX   3u /* the ping, and two more intervals */
 
@@ -129,7 +130,8 @@ void tws_link_use(struct tws_link *l)
     }
     settle_waiting(s);
     TWS_LIST_EACH(it, tmp, &s->orphans)
-    tws_sched_home(TWS_CONTAINER(it, struct tws_channel, member_node), l);
+        tws_sched_home(TWS_CONTAINER(it, struct tws_channel, member_node), l);
+    tws_resend_all_suspects(s);
 }
 
 /* ---- going ---- */
@@ -249,22 +251,29 @@ void tws_link_bury(struct tws_session *s)
     }
 }
 
-/* Frames of the dead link itself mean nothing on another: they become PADDING, in place. */
-static void strip(struct tws_record *r)
+/*
+ * Frames of the dead link itself mean nothing on another, DATA that was copied is safe there: they
+ * become PADDING, in place. False: nothing else is left.
+ */
+static bool strip(struct tws_record *r)
 {
     struct tws_span left = {r->data, r->len};
     struct tws_frame f;
+    bool useful = false;
     size_t used;
 
     while (left.n > 0 && tws_frame_decode(left, &f, &used) == TWS_OK) {
         uint8_t *header = r->data + (r->len - left.n);
-        if (f.type >= TWS_FRAME_ACK && f.type <= TWS_FRAME_LINK) {
+        bool twice = r->copied && f.type == TWS_FRAME_DATA;
+        if (twice || (f.type >= TWS_FRAME_ACK && f.type <= TWS_FRAME_LINK)) {
             header[0] = TWS_FRAME_PADDING;
             header[1] = 0;
         }
+        useful = useful || header[0] != TWS_FRAME_PADDING;
         left.p += used;
         left.n -= used;
     }
+    return useful;
 }
 
 /* What the peer has not processed goes to `to`, in order, before anything new there. */
@@ -276,13 +285,12 @@ static void move_rest(struct tws_link *from, struct tws_link *to)
     while ((r = tws_msglog_oldest(&from->log)) != NULL) {
         uint64_t old = r->number;
         struct tws_channel *ch;
-        if (!r->logged) {
+        if (!r->logged || !strip(r)) {
             tws_msglog_drop(&from->log, r, &s->blocks);
             continue;
         }
         s->stats.resent_messages += r->sent;
         s->stats.resent_bytes += r->sent ? r->len : 0;
-        strip(r);
         tws_msglog_move(&from->log, r, &to->log);
         /* Stickiness follows the frame. */
         while ((ch = TWS_LIST_FIRST(&from->unknown, struct tws_channel, unknown_node)) != NULL &&
@@ -347,6 +355,16 @@ void tws_session_link_heard(struct tws_link *l, uint64_t now)
     l->missed = 0;
 }
 
+/* How long in-flight bytes may go without progress before the link is suspect. */
+static uint64_t patience(const struct tws_link *l)
+{
+    enum tws_schedule how = l->s->schedule;
+
+    if (how != TWS_SCHEDULE_BOND && how != TWS_SCHEDULE_REDUNDANT)
+        return SUSPECT_US;
+    return 2 * l->path.srtt_us > QUICK_US ? 2 * l->path.srtt_us : QUICK_US;
+}
+
 static uint64_t earlier(uint64_t a, uint64_t b)
 {
     return a < b ? a : b;
@@ -360,7 +378,7 @@ uint64_t tws_link_deadline(const struct tws_link *l)
     if (l->uncovered > 0)
         at = earlier(at, l->uncovered_at + ACK_DELAY_US);
     if (l->log.in_flight > 0)
-        at = earlier(at, l->progress_at + (l->suspect ? l->s->cfg.give_up_us : SUSPECT_US));
+        at = earlier(at, l->progress_at + (l->suspect ? l->s->cfg.give_up_us : patience(l)));
     return at;
 }
 
@@ -390,7 +408,10 @@ void tws_link_tick(struct tws_link *l, uint64_t now)
     }
     if (l->log.in_flight == 0)
         return;
-    l->suspect = now - l->progress_at >= SUSPECT_US;
+    if (!l->suspect && now - l->progress_at >= patience(l)) {
+        l->suspect = true;
+        tws_resend_suspect(l);
+    }
     if (now - l->progress_at >= cfg->give_up_us)
         tws_link_give_up(l, TWS_CODE_TIMEOUT, true);
 }

@@ -38,8 +38,11 @@ tws_err tws_rx_ack(struct tws_session *s, const struct tws_frame *f)
         tws_path_delivered(&l->path, &mark, bytes, exact ? took - delay : 0, s->now);
     }
     l->progress_at = s->now;
-    l->suspect = false;
     tws_link_covered(l, f->offset);
+    if (l->suspect) {
+        l->suspect = false;
+        tws_resend_all_suspects(s);
+    }
     return TWS_OK;
 }
 
@@ -95,6 +98,10 @@ tws_err tws_rx_link(struct tws_session *s, const struct tws_frame *f)
 
     if (f->channel != l->id || role < TWS_ROLE_AVAILABLE || role > TWS_ROLE_DRAINING)
         return TWS_E_PROTOCOL;
+    /* A schedule we do not know falls back to auto: it is the sender's own business. */
+    if (!s->cfg.client)
+        s->schedule =
+            f->payload[1] < TWS_SCHEDULE_END ? (enum tws_schedule)f->payload[1] : TWS_SCHEDULE_AUTO;
     l->role = role;
     l->weight = tws_get16(f->payload + 2);
     l->role_changed = true;

@@ -5,8 +5,9 @@
  * Varghese, 1995), those that were quiet before those that are busy, as FQ-CoDel does (RFC 8290).
  * While quiet ones are active, the busy ones send smaller pieces.
  *
- * Over the links: a channel has a home, the link with the least delay when it came, and keeps it
- * while that link's queue is not much worse than the best one's.
+ * Over the links: a channel has a home; the schedule says which link that is and when it moves.
+ * Under round-robin and bond a channel that the peer knows is served by any link instead: it waits
+ * on the session's lists. Bond lets a slower link take bytes only where they arrive in time.
  */
 #include "session_priv.h"
 
@@ -25,32 +26,66 @@ static uint64_t queue_delay(const struct tws_link *l)
     return drain > l->path.min_rtt_us ? drain - l->path.min_rtt_us : 0;
 }
 
-/* Ranks links for new work; lower is better. */
-static uint64_t rank(const struct tws_link *l)
+/* What a schedule prefers; lower is better. */
+static uint64_t preference(const struct tws_link *l)
 {
-    uint64_t penalty = 0;
+    uint32_t weight = l->weight == 0 ? 1 : l->weight;
 
-    if (l->role == TWS_ROLE_DRAINING)
-        penalty += UINT64_C(1) << 62;
-    if (l->suspect)
-        penalty += UINT64_C(1) << 61;
-    if (l->role == TWS_ROLE_BACKUP)
-        penalty += UINT64_C(1) << 60;
-    return penalty + queue_delay(l) / 1000 * 65536 + l->nmembers / (l->weight == 0 ? 1 : l->weight);
+    switch (l->s->schedule) {
+    case TWS_SCHEDULE_ACTIVE_BACKUP:
+        return l->id;
+    case TWS_SCHEDULE_MIN_RTT:
+        return l->path.min_rtt_us;
+    case TWS_SCHEDULE_WEIGHTED:
+        return (uint64_t)l->nmembers * 65536u / weight;
+    case TWS_SCHEDULE_AUTO:
+    case TWS_SCHEDULE_ROUND_ROBIN:
+    case TWS_SCHEDULE_REDUNDANT:
+    case TWS_SCHEDULE_BOND:
+    case TWS_SCHEDULE_END:
+        break;
+    }
+    return queue_delay(l) / 1000 * 65536 + l->nmembers / weight;
 }
 
-struct tws_link *tws_sched_link(struct tws_session *s)
+/* Worse than any preference: a link that is on its way out, does not answer, or is a reserve. */
+static uint64_t penalty(const struct tws_link *l)
+{
+    return (uint64_t)(l->role == TWS_ROLE_DRAINING) << 62 | (uint64_t)l->suspect << 61 |
+           (uint64_t)(l->role == TWS_ROLE_BACKUP) << 60;
+}
+
+struct tws_link *tws_sched_other(struct tws_session *s, const struct tws_link *not_this)
 {
     struct tws_link *best = NULL;
+    uint64_t best_rank = 0;
     struct tws_node *it, *tmp;
 
     TWS_LIST_EACH(it, tmp, &s->links)
     {
         struct tws_link *l = TWS_CONTAINER(it, struct tws_link, link_node);
-        if (tws_link_usable(l) && (best == NULL || rank(l) < rank(best)))
+        if (!tws_link_usable(l) || l == not_this)
+            continue;
+        uint64_t rank = penalty(l) + preference(l);
+        if (best == NULL || rank < best_rank) {
             best = l;
+            best_rank = rank;
+        }
     }
     return best;
+}
+
+struct tws_link *tws_sched_link(struct tws_session *s)
+{
+    return tws_sched_other(s, NULL);
+}
+
+bool tws_sched_shares(const struct tws_channel *ch)
+{
+    enum tws_schedule how = ch->s->schedule;
+
+    return (how == TWS_SCHEDULE_BOND || how == TWS_SCHEDULE_ROUND_ROBIN) &&
+           !tws_list_linked(&ch->unknown_node);
 }
 
 void tws_sched_home(struct tws_channel *ch, struct tws_link *l)
@@ -62,35 +97,111 @@ void tws_sched_home(struct tws_channel *ch, struct tws_link *l)
             ch->link->nmembers--;
     }
     ch->link = l;
-    if (l != NULL) {
-        tws_list_push_back(&l->members, &ch->member_node);
-        l->nmembers++;
-    } else {
+    if (l == NULL) {
         tws_list_push_back(&ch->s->orphans, &ch->member_node);
+        return;
     }
-    if (l != NULL)
-        tws_channel_queue(ch);
+    tws_list_push_back(&l->members, &ch->member_node);
+    l->nmembers++;
+    tws_channel_queue(ch);
+}
+
+/* Whether `best` is so much better than `l` that a channel should move there. */
+static bool worth_moving(const struct tws_link *l, const struct tws_link *best)
+{
+    if (penalty(l) != penalty(best))
+        return penalty(l) > penalty(best);
+    switch (l->s->schedule) {
+    case TWS_SCHEDULE_ACTIVE_BACKUP:
+        return true;
+    case TWS_SCHEDULE_MIN_RTT:
+        return best->path.min_rtt_us * 4 < l->path.min_rtt_us * 3;
+    case TWS_SCHEDULE_WEIGHTED:
+        return false;
+    case TWS_SCHEDULE_AUTO:
+    case TWS_SCHEDULE_ROUND_ROBIN:
+    case TWS_SCHEDULE_REDUNDANT:
+    case TWS_SCHEDULE_BOND:
+    case TWS_SCHEDULE_END:
+        break;
+    }
+    uint64_t here = queue_delay(l), there = queue_delay(best);
+    return here > MOVE_US && here > 2 * there;
 }
 
 /* A link that this channel had better move to, or NULL. */
 static struct tws_link *better(struct tws_link *l, const struct tws_channel *ch)
 {
-    if (l->s->nlinks < 2 || tws_list_linked(&ch->unknown_node))
+    if (l->s->nlinks < 2 || tws_list_linked(&ch->unknown_node) || tws_sched_shares(ch))
         return NULL;
     struct tws_link *best = tws_sched_link(l->s);
-    if (best == l || best == NULL)
-        return NULL;
-    if (l->suspect || l->role == TWS_ROLE_DRAINING)
-        return best;
-    if (l->role == TWS_ROLE_BACKUP && best->role == TWS_ROLE_AVAILABLE && !best->suspect)
-        return best;
-    uint64_t here = queue_delay(l), there = queue_delay(best);
-    return here > MOVE_US && here > 2 * there ? best : NULL;
+    return best != NULL && best != l && worth_moving(l, best) ? best : NULL;
 }
+
+/* ---- bond: earliest expected delivery ---- */
+
+/* When bytes given to the link now are expected at the peer, from now. */
+static uint64_t eta(const struct tws_link *l)
+{
+    uint64_t rate = tws_path_rate(&l->path);
+    uint64_t send = rate == 0 ? 0 : l->s->cfg.max_message * UINT64_C(1000000) / rate;
+
+    return queue_delay(l) + l->path.min_rtt_us / 2 + send;
+}
+
+/*
+ * Bytes on a slow link come late: all that the faster ones deliver meanwhile waits for them at the
+ * receiver. Worth it only if the credit left covers that, or the fast would stop and wait.
+ */
+static bool in_time(const struct tws_link *l, const struct tws_channel *ch)
+{
+    uint64_t mine = eta(l), best = mine, faster = 0;
+    struct tws_node *it, *tmp;
+
+    TWS_LIST_EACH(it, tmp, &l->s->links)
+    {
+        const struct tws_link *o = TWS_CONTAINER(it, struct tws_link, link_node);
+        uint64_t theirs = eta(o);
+        if (o == l || !tws_link_usable(o) || penalty(o) > penalty(l))
+            continue;
+        if (theirs < best)
+            best = theirs;
+        if (theirs < mine)
+            faster += tws_path_rate(&o->path);
+    }
+    if (mine <= best + best / 4)
+        return true;
+    uint64_t wait_us = mine - best + l->path.min_rtt_us;
+    return ch->tx_limit - ch->tx_next >= faster / 1000 * wait_us / 1000 + l->s->cfg.max_message;
+}
+
+/* Whether `l` may serve what is on the session's lists. */
+static bool may_share(const struct tws_link *l, const struct tws_channel *ch)
+{
+    const struct tws_link *best;
+
+    if (l->role == TWS_ROLE_AVAILABLE && !l->suspect)
+        return l->s->schedule != TWS_SCHEDULE_BOND || in_time(l, ch);
+    best = tws_sched_link(l->s);
+    return best != NULL && penalty(l) <= penalty(best);
+}
+
+/* ---- turns ---- */
 
 static struct tws_channel *first_of(struct tws_node *list)
 {
     return TWS_LIST_FIRST(list, struct tws_channel, ready_node);
+}
+
+/* The head of the link's list, or of the session's if the link may serve that. */
+static struct tws_channel *head(struct tws_link *l, struct tws_node *own, struct tws_node *shared)
+{
+    struct tws_channel *ch = first_of(own);
+
+    if (ch != NULL)
+        return ch;
+    ch = first_of(shared);
+    return ch != NULL && may_share(l, ch) ? ch : NULL;
 }
 
 /* A busy channel whose turn is over goes to the end with a new quantum. */
@@ -98,39 +209,44 @@ static void next_turn(struct tws_link *l, struct tws_channel *ch)
 {
     ch->deficit += TWS_QUANTUM;
     tws_list_unlink(&ch->ready_node);
-    tws_list_push_back(&l->bulk, &ch->ready_node);
+    tws_list_push_back(tws_sched_shares(ch) ? &l->s->bulk : &l->bulk, &ch->ready_node);
 }
 
 struct tws_channel *tws_sched_next(struct tws_link *l, uint64_t now)
 {
+    struct tws_session *s = l->s;
     uint64_t bound = tws_link_bound(l, now);
-    struct tws_channel *ch;
 
-    while ((ch = first_of(&l->fresh)) != NULL || (ch = first_of(&l->bulk)) != NULL) {
-        bool fresh = !tws_list_empty(&l->fresh);
+    for (;;) {
+        struct tws_channel *ch = head(l, &l->fresh, &s->fresh);
+        bool fresh = ch != NULL;
+        if (ch == NULL)
+            ch = head(l, &l->bulk, &s->bulk);
+        if (ch == NULL || l->log.in_flight >= bound + (fresh ? FRESH_EXTRA : 0))
+            return NULL;
         struct tws_link *to = better(l, ch);
         if (to != NULL) {
             tws_sched_home(ch, to);
-            continue;
-        }
-        if (l->log.in_flight >= bound + (fresh ? FRESH_EXTRA : 0))
-            return NULL;
-        if (ch->deficit <= 0) {
+        } else if (ch->deficit <= 0) {
             next_turn(l, ch);
-            continue;
+        } else {
+            if (fresh)
+                l->fresh_at = now;
+            return ch;
         }
-        if (fresh)
-            l->fresh_at = now;
-        return ch;
     }
-    return NULL;
+}
+
+static bool single(const struct tws_node *a, const struct tws_node *b)
+{
+    return (tws_list_empty(a) || a->next->next == a) && (tws_list_empty(b) || b->next->next == b);
 }
 
 size_t tws_sched_allow(const struct tws_link *l, size_t room, uint64_t now)
 {
-    bool alone = l->fresh.next->next == &l->fresh && tws_list_empty(&l->bulk);
+    const struct tws_session *s = l->s;
+    bool alone = single(&l->fresh, &l->bulk) && single(&s->fresh, &s->bulk);
 
-    alone = alone || (tws_list_empty(&l->fresh) && l->bulk.next->next == &l->bulk);
     if ((!alone || now - l->fresh_at < INTERACTIVE_US) && room > TWS_QUANTUM)
         room = TWS_QUANTUM;
     return room;

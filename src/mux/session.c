@@ -74,6 +74,9 @@ tws_err tws_session_new(const struct tws_session_config *cfg, const struct tws_m
     tws_list_init(&s->links);
     tws_list_init(&s->graves);
     tws_list_init(&s->orphans);
+    tws_list_init(&s->fresh);
+    tws_list_init(&s->bulk);
+    s->schedule = s->cfg.schedule;
     tws_list_init(&s->events);
     tws_ranges_init(&s->link_ids, &s->mem, TWS_ID_RANGES);
     tws_ranges_init(&s->peer_ids, &s->mem, TWS_ID_RANGES);

@@ -154,7 +154,9 @@ struct tws_session {
     struct tws_node links, graves;
     uint32_t nlinks, ngraves;
     struct tws_ranges link_ids; /* every id that was ever used */
-    struct tws_node orphans;    /* channels without a home */
+    enum tws_schedule schedule;
+    struct tws_node fresh, bulk; /* ready channels that any link may serve */
+    struct tws_node orphans;     /* channels without a home */
     struct tws_blocks blocks;
 
     struct tws_map channels;
@@ -258,7 +260,19 @@ uint64_t tws_link_deadline(const struct tws_link *l);
 void tws_link_tick(struct tws_link *l, uint64_t now);
 uint64_t tws_link_bound(const struct tws_link *l, uint64_t now);
 
+/* resend.c */
+/* The link is suspect: its DATA goes again over others, its channels move. */
+void tws_resend_suspect(struct tws_link *l);
+/* The same for every suspect link: another has come, or answers again. */
+void tws_resend_all_suspects(struct tws_session *s);
+/* Interactive DATA that was just put into `r` goes over a second link too. */
+void tws_resend_redundant(struct tws_link *l, struct tws_record *r);
+
 /* sched.c */
+/* Whether ready channels are served by any link, not by their home. */
+bool tws_sched_shares(const struct tws_channel *ch);
+/* The best link but `not_this`; NULL: none. */
+struct tws_link *tws_sched_other(struct tws_session *s, const struct tws_link *not_this);
 /* The best link for a channel or a moved message; NULL: none is usable. */
 struct tws_link *tws_sched_link(struct tws_session *s);
 void tws_sched_home(struct tws_channel *ch, struct tws_link *l);

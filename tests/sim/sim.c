@@ -586,10 +586,14 @@ static void draw_world(struct world *w, uint64_t seed)
         draw_end(w, k, &k->end[0]);
         draw_end(w, k, &k->end[1]);
     }
+    uint64_t how = rng_below(r, TWS_SCHEDULE_END);
     for (int side = 0; side < 2; side++) {
         uint32_t early = (uint32_t)rng_below(r, 2) * 16384;
-        struct tws_session_config cfg = {
-            .client = side == 0, .memory = BUDGET, .early_data = 16384, .peer_early_data = early};
+        struct tws_session_config cfg = {.schedule = (enum tws_schedule)how,
+                                         .client = side == 0,
+                                         .memory = BUDGET,
+                                         .early_data = 16384,
+                                         .peer_early_data = early};
         w->mem[side] = (struct tws_mem){count_realloc, &w->allocated[side]};
         if (tws_session_new(&cfg, &w->mem[side], seed, w->now, &w->s[side]) != TWS_OK)
             fail(w, "session_new", side);

@@ -42,6 +42,7 @@ struct tws_record {
     uint32_t len, cap;
     bool logged, sent;
     bool again;           /* moved from a dead link */
+    bool copied;          /* its DATA went over another link too */
     uint8_t headroom[16]; /* the transport's header goes here */
     uint8_t data[];
 };

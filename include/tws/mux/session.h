@@ -32,10 +32,24 @@ struct tws_link;
 /* Free bytes in front of every message returned by next_message(), for the transport's header. */
 #define TWS_SESSION_HEADROOM 16
 
+/* Which link carries what (docs/protocol.md, "Which frame, which link"). The client chooses; its
+ * LINK frames tell the server, so that both directions follow. */
+enum tws_schedule {
+    TWS_SCHEDULE_AUTO,          /* a channel stays with its link while that one is good */
+    TWS_SCHEDULE_ROUND_ROBIN,   /* every message on the next link that takes one */
+    TWS_SCHEDULE_WEIGHTED,      /* channels are shared out by weight */
+    TWS_SCHEDULE_MIN_RTT,       /* the link with the least round trip */
+    TWS_SCHEDULE_REDUNDANT,     /* as auto; interactive bytes go over two links */
+    TWS_SCHEDULE_ACTIVE_BACKUP, /* one link; another only when it fails */
+    TWS_SCHEDULE_BOND,          /* one channel over all links */
+    TWS_SCHEDULE_END,
+};
+
 enum tws_link_role { TWS_ROLE_AVAILABLE = 1, TWS_ROLE_BACKUP = 2, TWS_ROLE_DRAINING = 3 };
 
 struct tws_session_config {
     bool client;                /* opens odd channels, sends LINK; the other opens even ones */
+    enum tws_schedule schedule; /* client only */
     uint32_t max_message;       /* the most we send: what the peer takes, tag included; 0: 32,768 */
     uint32_t message_overhead;  /* bytes of max_message that sealing needs (16 or 0) */
     uint64_t heartbeat_us;      /* PING when a link was silent that long; 0: 15 s */
