@@ -8,6 +8,7 @@
 #define RTT_WINDOW_US  (10000u * MS)
 #define PROBE_US       (20u * MS)
 #define FULL_ROUNDS    3u
+#define FILLED_MIN     16384u
 
 void tws_path_init(struct tws_path *p)
 {
@@ -93,11 +94,17 @@ void tws_path_delivered(struct tws_path *p, const struct tws_path_mark *mark, ui
     p->delivered_at = now;
     if (rtt_us > 0)
         tws_path_round_trip(p, rtt_us, now);
-    if (now > mark->delivered_at)
-        take_rate(p, (p->delivered - mark->delivered) * 1000000u / (now - mark->delivered_at), now);
+    /* Light traffic can show that the way is faster than believed, never that it is slower. */
+    uint64_t got = p->delivered - mark->delivered;
+    uint64_t rate = now > mark->delivered_at ? got * 1000000u / (now - mark->delivered_at) : 0;
+    bool filled = got >= FILLED_MIN && got >= tws_path_bound(p, 0, now) / 4;
+    if (rate > tws_path_rate(p) || filled)
+        take_rate(p, rate, now);
+    p->estimated = p->estimated || filled;
     if (mark->delivered >= p->round_end) {
         p->round_end = p->delivered;
-        judge_round(p);
+        if (filled)
+            judge_round(p);
     }
 }
 
@@ -105,13 +112,11 @@ uint64_t tws_path_bound(const struct tws_path *p, uint64_t max_message, uint64_t
 {
     uint64_t rate = tws_path_rate(p), least = 2 * max_message, bound;
 
-    if (rate == 0 || p->min_rtt_us == 0)
+    if (!p->estimated || p->min_rtt_us == 0)
         return FIRST_BOUND;
-    if (!p->started) {
+    if (!p->started)
         bound = rate * (2 * p->min_rtt_us + SLACK_US) / 1000000u;
-        return bound > FIRST_BOUND ? bound : FIRST_BOUND;
-    }
-    if (now < p->probe_until)
+    else if (now < p->probe_until)
         bound = rate * p->min_rtt_us / 2000000u;
     else
         bound = rate * (p->min_rtt_us + SLACK_US) / 1000000u;

@@ -7,6 +7,8 @@
  * between them), the round trip the least of the last ten seconds. In flight may be what the way
  * holds, and a little more: enough to keep it busy, too little to queue (bufferbloat). While the
  * rate still grows by a quarter every round trip, the bound is doubled, so that it finds its size.
+ * Samples from traffic that did not fill the bound can only raise the rate (such a connection says
+ * nothing about what the way could carry).
  * When no lower round trip was seen for ten seconds the bound falls for a moment, so that the queue
  * empties and shows the true one.
  *
@@ -25,6 +27,7 @@ struct tws_path {
     uint64_t round_end; /* `delivered` when this round trip ends */
     uint64_t full_rate;
     uint32_t full_rounds;
+    bool estimated;       /* the bound was once filled, so that the rate tells about the way */
     bool started;         /* the rate has stopped growing */
     uint64_t probe_until; /* the bound is lowered to see the true round trip */
     uint64_t probe_rtt_us;
