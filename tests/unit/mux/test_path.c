@@ -111,10 +111,14 @@ END_TEST
 
 START_TEST(the_bound_is_at_least_two_messages)
 {
-    flow_init(100000, 10 * MS);
-    flow_run(60 * S);
-    ck_assert_uint_eq(tws_path_bound(&flow.p, MESSAGE, flow.now), 2 * MESSAGE);
-    ck_assert_uint_eq(tws_path_bound(&flow.p, 65535, flow.now), 2 * 65535);
+    struct tws_path p;
+    struct tws_path_mark m;
+
+    tws_path_init(&p);
+    m = tws_path_mark(&p, true, S);
+    tws_path_delivered(&p, &m, 1024 * 1024, 10 * MS, 100 * S); /* 10 kB/s */
+    ck_assert_uint_eq(tws_path_bound(&p, MESSAGE, 100 * S), 2 * MESSAGE);
+    ck_assert_uint_eq(tws_path_bound(&p, 65535, 100 * S), 2 * 65535);
 }
 END_TEST
 
