@@ -100,7 +100,7 @@ static void man_row(FILE *out, const struct tws_option *o, bool top)
     else if (top && (o->flags & TWS_OPT_ARGV))
         fprintf(out, " Option: \\-\\-%s.", o->name);
     if (top && !(o->flags & TWS_OPT_RELOAD))
-        fputs(" A change takes a restart.", out);
+        fputs(" A reload changes it for new sessions.", out);
     fputc('\n', out);
 }
 

@@ -68,7 +68,7 @@ static tws_err parse_host(char *host, struct tws_rule *r)
 
     if (looks_like_address(host))
         return tws_prefix_parse(host, &r->prefix);
-    if (n > 1 && host[n - 1] == '.')
+    if (n > 2 && host[n - 1] == '.')
         host[--n] = '\0';
     if (!is_name(host))
         return TWS_ABSENT;

@@ -97,5 +97,5 @@ void tws_settings_compare(const struct tws_settings *old, const struct tws_setti
     for (size_t i = 0; i < t->nrows; i++)
         if ((t->rows[i].flags & now->who) && !(t->rows[i].flags & TWS_OPT_RELOAD) &&
             !(t->rows[i].flags & TWS_OPT_NO_FILE) && old->given[i].mark != now->given[i].mark)
-            tws_diag_warn(diag, "%s changed: this takes effect with a restart", t->rows[i].name);
+            tws_diag_warn(diag, "%s changed: this holds for new sessions", t->rows[i].name);
 }

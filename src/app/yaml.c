@@ -194,7 +194,9 @@ static void complain_unknown(struct walk *w, const struct map *m, const yaml_eve
     char name[TWS_FOUND];
 
     tws_value_found(NULL, text_of(key), name, sizeof name);
-    if (other != NULL)
+    if (other != NULL && (other->flags & TWS_OPT_NO_FILE))
+        COMPLAIN(w, key->start_mark, "%s belongs on the command line", name);
+    else if (other != NULL)
         COMPLAIN(w, key->start_mark, "%s is a key of the %s, not of the %s", name,
                  m->who == TWS_OPT_SERVER ? "client" : "server",
                  m->who == TWS_OPT_SERVER ? "server" : "client");
@@ -274,19 +276,27 @@ static void read_map(struct walk *w, struct map *m, yaml_mark_t start)
     }
 }
 
-/* The outermost value: a map, or an empty file. */
-static void read_document(struct walk *w, void *record)
+/* A key for an example. */
+static const char *first_key(const struct map *m)
 {
-    struct map m = {.table = w->job->table, .who = w->job->who, .record = record};
+    for (size_t i = 0; i < m->table->nrows; i++)
+        if ((m->table->rows[i].flags & m->who) && !(m->table->rows[i].flags & TWS_OPT_NO_FILE))
+            return m->table->rows[i].name;
+    return "key";
+}
+
+/* The outermost value: a map, or nothing. */
+static void read_document(struct walk *w, struct map *m)
+{
     yaml_event_t ev;
 
     if (!next(w, &ev))
         return;
     if (ev.type == YAML_MAPPING_START_EVENT) {
-        read_map(w, &m, ev.start_mark);
+        read_map(w, m, ev.start_mark);
     } else if (ev.type != YAML_SCALAR_EVENT || ev.data.scalar.length != 0) {
         COMPLAIN(w, ev.start_mark, "found %s, expected keys and values such as \"%s: ...\"",
-                 ev.type == YAML_SEQUENCE_START_EVENT ? "a list" : "a text", m.table->rows[0].name);
+                 ev.type == YAML_SEQUENCE_START_EVENT ? "a list" : "a text", first_key(m));
         skip(w, ev.type);
     }
     yaml_event_delete(&ev);
@@ -294,6 +304,7 @@ static void read_document(struct walk *w, void *record)
 
 static void read_stream(struct walk *w, void *record)
 {
+    struct map m = {.table = w->job->table, .who = w->job->who, .record = record};
     bool end = false, seen = false;
     yaml_event_t ev;
 
@@ -304,7 +315,9 @@ static void read_stream(struct walk *w, void *record)
             end = true;
         } else if (ev.type == YAML_DOCUMENT_START_EVENT) {
             seen = true;
-            read_document(w, record);
+            read_document(w, &m);
+        } else if (end && !seen) {
+            require_rows(w, &m, ev.start_mark);
         }
         yaml_event_delete(&ev);
     }

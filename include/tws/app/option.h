@@ -37,7 +37,7 @@ enum tws_option_type {                    /* the field's C type */
 #define TWS_OPT_BOTH     3u
 #define TWS_OPT_ARGV     4u  /* on the command line too */
 #define TWS_OPT_NO_FILE  8u  /* on the command line only */
-#define TWS_OPT_RELOAD   16u /* a changed value takes effect with a reload */
+#define TWS_OPT_RELOAD   16u /* a reload changes it at once; else for new sessions only */
 #define TWS_OPT_LIST     32u /* the field is a struct tws_items of the type */
 #define TWS_OPT_REQUIRED 64u /* of a record: must be there */
 

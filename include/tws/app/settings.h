@@ -90,7 +90,7 @@ TWS_MUST_USE tws_err tws_settings_read_yaml(struct tws_settings *s, const char *
 #define TWS_PLACE 512
 void tws_settings_place(const struct tws_settings *s, const char *name, char *out, size_t cap);
 
-/* Says which changed rows need a restart. */
+/* Says which changed rows do not touch the sessions that are there. */
 void tws_settings_compare(const struct tws_settings *old, const struct tws_settings *now,
                           struct tws_diag *diag);
 

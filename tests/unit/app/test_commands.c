@@ -1,0 +1,227 @@
+/* test_commands.c - tws check and tws keygen, as functions; what they print is caught in files. */
+#include "../../../src/app/commands.h"
+#include "app_support.h"
+
+#include "tws/app/config.h"
+#include "tws/app/key.h"
+
+#define ROOT TWS_TEST_DATA "/../.."
+
+static char printed[4096];
+
+/* Calls a command with stdout and stderr in one temporary file; its output is in `printed`. */
+static int run_command(int (*command)(int, char **), int argc, const char *const *words)
+{
+    char *argv[8] = {NULL};
+    FILE *f = tmpfile();
+    int out = dup(STDOUT_FILENO), err = dup(STDERR_FILENO), code = 0;
+
+    for (int i = 0; i < argc; i++)
+        argv[i] = (char *)(uintptr_t)words[i];
+    fflush(stdout);
+    dup2(fileno(f), STDOUT_FILENO);
+    dup2(fileno(f), STDERR_FILENO);
+    code = command(argc, argv);
+    fflush(stdout);
+    dup2(out, STDOUT_FILENO);
+    dup2(err, STDERR_FILENO);
+    close(out);
+    close(err);
+    rewind(f);
+    printed[fread(printed, 1, sizeof printed - 1, f)] = '\0';
+    fclose(f);
+    return code;
+}
+
+START_TEST(keygen_makes_a_file_for_its_owner_and_a_stanza_for_the_server)
+{
+    static const char *const names[] = {"key", NULL};
+    struct directory d = make_directory();
+    struct said said;
+    struct tws_diag diag = listen_to(&said);
+    struct tws_users users;
+    struct tws_key key;
+    struct stat st;
+    char path[128], yaml[4200];
+    const char *words[] = {"keygen", "-o", path, "-n", "laptop"};
+
+    path_in(&d, "key", path);
+    umask(0);
+    ck_assert_int_eq(run_command(keygen_main, 5, words), 0);
+    ck_assert_int_eq(stat(path, &st), 0);
+    ck_assert_int_eq(st.st_mode & 07777, 0600);
+    ck_assert_int_eq(tws_key_file_read("", path, &key, &diag), TWS_OK);
+    snprintf(yaml, sizeof yaml, "users:\n%s", printed);
+    ck_assert_int_eq(tws_users_read_yaml("k", yaml, strlen(yaml), &diag, &users), TWS_OK);
+    ck_assert_str_eq(said.text, "");
+    ck_assert_uint_eq(users.n, 1);
+    ck_assert_str_eq(users.users[0].name, "laptop");
+    ck_assert_uint_eq(users.users[0].nallow, 0);
+    ck_assert_mem_eq(&users.users[0].key, &key, sizeof key);
+    tws_users_free(users.users, users.n);
+    drop_directory(&d, names);
+}
+END_TEST
+
+START_TEST(keygen_never_writes_over_a_key)
+{
+    static const char *const names[] = {"key", NULL};
+    struct directory d = make_directory();
+    char path[128];
+    const char *words[] = {"keygen", "-o", path};
+
+    write_file(&d, "key", 0600, "precious", path);
+    ck_assert_int_eq(run_command(keygen_main, 3, words), 1);
+    ck_assert_ptr_nonnull(strstr(printed, "File exists"));
+    ck_assert_ptr_null(strstr(printed, TWS_KEY_PREFIX));
+    drop_directory(&d, names);
+}
+END_TEST
+
+START_TEST(keygen_prints_a_new_key_each_time)
+{
+    const char *words[] = {"keygen"};
+    char first[128];
+    struct tws_key key;
+
+    ck_assert_int_eq(run_command(keygen_main, 1, words), 0);
+    snprintf(first, sizeof first, "%.120s", printed);
+    ck_assert_int_eq(run_command(keygen_main, 1, words), 0);
+    ck_assert_str_ne(first, printed);
+    printed[strcspn(printed, "\n")] = '\0';
+    ck_assert_int_eq(tws_key_parse(printed, &key), TWS_OK);
+}
+END_TEST
+
+START_TEST(a_wrong_command_line_is_usage)
+{
+    static const char *const keygen[][3] = {
+        {"keygen", "-o"}, {"keygen", "-x", "y"}, {"keygen", "-n", "a\"b"}};
+    static const char *const check[][3] = {
+        {"check"}, {"check", "--what", "f"}, {"check", "--server"}};
+
+    for (size_t i = 0; i < 3; i++) {
+        ck_assert_int_eq(run_command(keygen_main, i == 0 ? 2 : 3, keygen[i]), 2);
+        ck_assert_int_eq(run_command(check_main, i == 0 ? 1 : i == 1 ? 3 : 2, check[i]), 2);
+        ck_assert_ptr_nonnull(strstr(printed, "Usage: tws check"));
+    }
+}
+END_TEST
+
+static const char *const client_file = "server: wss://h/p\nlisten: 127.0.0.1:1\nremote: a:1\n"
+                                       "passwd: correct horse battery staple 9271\n";
+
+START_TEST(check_says_ok_and_which_kind)
+{
+    static const char *const names[] = {"f.yaml", NULL};
+    static const struct {
+        const char *text, *kind;
+    } files[] = {{NULL, "client"},
+                 {"listen: ':1'\nallow: []\npasswd: correct horse battery 9271\n", "server"},
+                 {"# keys\nusers: []\n", "keys"}};
+    struct directory d = make_directory();
+    const char *text = files[_i].text != NULL ? files[_i].text : client_file;
+    char path[128], expected[256];
+    const char *words[] = {"check", path};
+
+    unsetenv("https_proxy");
+    unsetenv("HTTPS_PROXY");
+    unsetenv("ALL_PROXY");
+    unsetenv("all_proxy");
+    write_file(&d, "f.yaml", 0600, text, path);
+    ck_assert_int_eq(run_command(check_main, 2, words), 0);
+    snprintf(expected, sizeof expected, "%s: ok (%s)\n", path, files[_i].kind);
+    ck_assert_ptr_nonnull(strstr(printed, expected));
+    drop_directory(&d, names);
+}
+END_TEST
+
+START_TEST(check_ends_with_78_when_one_file_is_wrong)
+{
+    static const char *const names[] = {"good.yaml", "bad.yaml", NULL};
+    struct directory d = make_directory();
+    char good[128], bad[128], expected[512];
+    const char *words[] = {"check", "--client", bad, good};
+
+    write_file(&d, "good.yaml", 0600, client_file, good);
+    write_file(&d, "bad.yaml", 0600, "grace: never\n", bad);
+    ck_assert_int_eq(run_command(check_main, 4, words), 78);
+    snprintf(expected, sizeof expected,
+             "tws check: %s:1:8: grace: found \"never\", expected a duration from 1s to 24h\n"
+             "%s: ok (client)\n",
+             bad, good);
+    ck_assert_str_eq(printed, expected);
+    drop_directory(&d, names);
+}
+END_TEST
+
+/* Reads a file of the repository; the caller frees it. */
+static char *slurp(const char *path)
+{
+    FILE *f = fopen(path, "r");
+    char *text = calloc(1, 1 << 18);
+
+    ck_assert_msg(f != NULL, "%s", path);
+    ck_assert_uint_lt(fread(text, 1, (1 << 18) - 1, f), (1 << 18) - 1);
+    fclose(f);
+    return text;
+}
+
+static void replace(char *text, size_t cap, const char *from, const char *to)
+{
+    char *at = strstr(text, from), *rest = NULL;
+
+    ck_assert_msg(at != NULL, "\"%s\" is not in the file", from);
+    rest = strdup(at + strlen(from));
+    snprintf(at, cap - (size_t)(at - text), "%s%s", to, rest);
+    free(rest);
+}
+
+/* The examples name files below /etc/tws; here they lie in a directory of the test. */
+START_TEST(the_examples_pass_the_check)
+{
+    static const char *const names[] = {"keys.yaml", "laptop.key", "server.yaml", "client.yaml",
+                                        NULL};
+    struct directory d = make_directory();
+    char keys[128], key[128], server[128], client[128];
+    char *text = slurp(ROOT "/example/keys.yaml");
+    const char *words[] = {"check", server, client, keys};
+    const char *line = strstr(text, TWS_KEY_PREFIX);
+    char first[128];
+
+    snprintf(first, sizeof first, "%.*s\n", (int)strcspn(line, "\n"), line);
+    write_file(&d, "laptop.key", 0600, first, key);
+    write_file(&d, "keys.yaml", 0600, text, keys);
+    free(text);
+    text = slurp(ROOT "/example/server.yaml");
+    replace(text, 1 << 18, "/etc/tws/keys.yaml", keys);
+    write_file(&d, "server.yaml", 0644, text, server);
+    free(text);
+    text = slurp(ROOT "/example/client.yaml");
+    replace(text, 1 << 18, "key_file: /etc/tws/laptop.key",
+            "key_file: $CREDENTIALS_DIRECTORY/laptop.key");
+    setenv("CREDENTIALS_DIRECTORY", d.path, 1);
+    write_file(&d, "client.yaml", 0644, text, client);
+    free(text);
+    ck_assert_msg(run_command(check_main, 4, words) == 0, "%s", printed);
+    ck_assert_ptr_nonnull(strstr(printed, "server.yaml: ok (server)\n"));
+    ck_assert_ptr_nonnull(strstr(printed, "client.yaml: ok (client)\n"));
+    ck_assert_ptr_nonnull(strstr(printed, "keys.yaml: ok (keys)\n"));
+    ck_assert_ptr_null(strstr(printed, "warning"));
+    drop_directory(&d, names);
+}
+END_TEST
+
+int main(void)
+{
+    TCase *tc = tcase_create("commands");
+
+    tcase_add_test(tc, keygen_makes_a_file_for_its_owner_and_a_stanza_for_the_server);
+    tcase_add_test(tc, keygen_never_writes_over_a_key);
+    tcase_add_test(tc, keygen_prints_a_new_key_each_time);
+    tcase_add_test(tc, a_wrong_command_line_is_usage);
+    tcase_add_loop_test(tc, check_says_ok_and_which_kind, 0, 3);
+    tcase_add_test(tc, check_ends_with_78_when_one_file_is_wrong);
+    tcase_add_test(tc, the_examples_pass_the_check);
+    return run_suite("app/commands", tc);
+}
