@@ -1,0 +1,105 @@
+#!/usr/bin/env python3
+"""seeds.py - writes the seed corpora of addr, frame, target and handshake: one small file for each
+form that is valid, and for each rule one that breaks it. Run it in tests/fuzz."""
+import os
+import struct
+
+
+def save(name, seeds):
+    folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), "corpus", name)
+    os.makedirs(folder, exist_ok=True)
+    for label, data in seeds.items():
+        with open(os.path.join(folder, label), "wb") as f:
+            f.write(data)
+
+
+def frame(kind, flags=0, channel=1, offset=0, payload=b"", length=None):
+    n = len(payload) if length is None else length
+    return struct.pack(">BBHIQ", kind, flags, n, channel, offset) + payload
+
+
+def param(kind, value, flags=0, length=None):
+    return struct.pack(">BBH", kind, flags, len(value) if length is None else length) + value
+
+
+V4 = bytes([1, 127, 0, 0, 1, 0, 80])
+V6 = bytes([4] + [0] * 15 + [1, 1, 187])
+NAME = b"\x03\x0bexample.com\x01\xbb"
+UNIX = b"\x05\x07/run/pg\x00\x00"
+
+save("addr", {
+    "ipv4": b"192.0.2.1", "ipv4_leading_zero": b"192.0.02.1", "ipv6": b"2001:db8::1",
+    "ipv6_full": b"1:2:3:4:5:6:7:8", "ipv6_two_runs": b"1:0:0:2:3:0:0:4", "ipv6_any": b"::",
+    "ipv6_mapped": b"::ffff:10.1.2.3", "ipv6_two_gaps": b"1::2::3", "ipv6_zone": b"fe80::1%eth0",
+    "prefix4": b"10.0.0.0/8", "prefix6": b"2001:db8::/33", "prefix_all": b"::/0",
+    "prefix_mapped": b"::ffff:10.0.0.0/104", "prefix_host_bits": b"10.0.0.1/8",
+    "hostport": b"example.com:443", "hostport6": b"[::1]:80", "hostport_any": b"*:5201",
+    "hostport_port": b"h:65536", "number": b"65535", "number_big": b"18446744073709551616",
+    "duration": b"500ms", "duration_minutes": b"2m", "size": b"64MiB", "size_short": b"1k",
+    "base64url": b"Zm9vYg", "base64url_stray": b"Zm9", "word": b"lsiten", "empty": b"",
+})
+
+save("frame", {
+    "padding": frame(0, channel=0, payload=bytes(8)),
+    "data_fin": frame(1, flags=1, offset=5, payload=b"hello"),
+    "open": frame(2, offset=262144, payload=b"\x01" + V4),
+    "opened": frame(3, offset=262144, payload=V6),
+    "reset": frame(4, offset=10, payload=b"\x00\x0dreset"),
+    "ack": frame(8, channel=3, offset=7, payload=bytes(4)),
+    "ping": frame(10, flags=1, channel=0, offset=99),
+    "link": frame(12, payload=b"\x01\x00\x00\x01"),
+    "goaway": frame(13, channel=0, payload=b"\x00\x10\x00\x00\x75\x30"),
+    "several": frame(12, payload=b"\x01\x00\x00\x01") + frame(2, payload=b"\x01" + NAME)
+    + frame(1, payload=b"GET / HTTP/1.1\r\n\r\n") + frame(6, offset=1 << 20),
+    "unknown_skip": frame(0x7f, flags=0x80, payload=b"?"),
+    "cut_header": frame(1)[:15], "cut_payload": frame(1, payload=b"abc", length=4),
+    "longest": frame(1, length=65535) + b"x", "offset_max": frame(1, offset=(1 << 64) - 1),
+})
+
+save("target", {
+    "tcp4": b"\x01" + V4, "tcp6": b"\x01" + V6, "tcp_name": b"\x01" + NAME, "udp": b"\x02" + V4,
+    "unix": b"\x03" + UNIX, "tun": b"\x04" + V4,
+    "source": b"\x01" + NAME + param(1, V4), "original": b"\x01" + V4 + param(2, V6),
+    "both": b"\x01" + NAME + param(1, V4) + param(2, UNIX),
+    "unknown_skipped": b"\x01" + V4 + param(99, b"x"),
+    "unknown_critical": b"\x01" + V4 + param(99, b"x", 0x80),
+    "twice": b"\x01" + V4 + param(1, V4) + param(1, V4),
+    "source_goes_on": b"\x01" + V4 + param(1, V4 + b"\0"),
+    "cut": b"\x01" + V4 + param(1, V4)[:-1], "kind_0": b"\x00" + V4,
+    "bare4": V4, "bare6": V6, "bare_name": NAME, "bare_unix": UNIX, "unix_port": b"\x05\x01/\x00\x01",
+    "name_empty": b"\x03\x00\x00\x50", "name_nul": b"\x03\x03a\x00b\x00\x50",
+    "name_longest": b"\x03\xff" + b"n" * 255 + b"\x00\x50",
+})
+
+FULL = (param(1, b"laptop") + param(2, struct.pack(">I", 65535), 0x80)
+        + param(3, struct.pack(">I", 1000)) + param(4, struct.pack(">I", 5000))
+        + param(5, struct.pack(">I", 16384)) + param(7, struct.pack(">I", 7)) + param(8, b"lte")
+        + param(9, b"\1\2") + param(10, b"\2", 0x80))
+CHALLENGE = b"TWS2\1\2\2\3" + bytes(40)
+
+
+def hello(mode, params=b"", tail=32):
+    return (b"TWS2\2\2\1" + bytes([mode]) + b"01234567" + bytes(16 + 64)
+            + struct.pack(">H", len(params)) + params + bytes(tail))
+
+
+def welcome(status, params=b"", flags=0):
+    return (b"TWS2\3" + bytes([status, 1, flags]) + b"0123456789abcdef\0\0\0\1" + bytes(32)
+            + struct.pack(">H", len(params)) + params + bytes(32))
+
+
+handshake = {
+    "params": FULL, "params_cut": FULL[:-1], "params_twice": FULL + FULL,
+    "params_critical": param(99, b"", 0x80), "params_range": param(2, b"\xff\xff\xff\xff", 0x80),
+    "challenge": CHALLENGE, "challenge_future": CHALLENGE[:5] + b"\3\4\xff" + CHALLENGE[8:],
+    "challenge_short": CHALLENGE[:-1], "hello_new": hello(0), "hello_params": hello(0, FULL),
+    "hello_join": hello(1, FULL, 64), "hello_join_short": hello(1), "hello_mode": hello(2),
+    "hello_long": hello(0, bytes(900)), "welcome": welcome(0), "welcome_params": welcome(0, FULL),
+    "welcome_sealed": welcome(0, b"", 1), "refusal": welcome(17),
+}
+handshake = {k: b"\0" + v for k, v in handshake.items()}
+for mode, name in ((1, "new"), (3, "join")):
+    for at in (0, 5, 7, 16, 64, 97, 110, 140):
+        handshake["flip_%s_%d" % (name, at)] = bytes([mode]) + bytes(at) + b"\1"
+    handshake["honest_" + name] = bytes([mode])
+save("handshake", handshake)
