@@ -130,7 +130,7 @@ void tws_link_use(struct tws_link *l)
     }
     settle_waiting(s);
     TWS_LIST_EACH(it, tmp, &s->orphans)
-        tws_sched_home(TWS_CONTAINER(it, struct tws_channel, member_node), l);
+    tws_sched_home(TWS_CONTAINER(it, struct tws_channel, member_node), l);
     tws_resend_all_suspects(s);
 }
 

@@ -124,7 +124,8 @@ void tws_resend_all_suspects(struct tws_session *s)
 {
     struct tws_node *it, *tmp;
 
-    TWS_LIST_EACH (it, tmp, &s->links) {
+    TWS_LIST_EACH(it, tmp, &s->links)
+    {
         struct tws_link *l = TWS_CONTAINER(it, struct tws_link, link_node);
         if (l->suspect)
             tws_resend_suspect(l);

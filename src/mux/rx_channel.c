@@ -48,6 +48,23 @@ static tws_err check_data(const struct tws_channel *ch, const struct tws_frame *
     return end > ch->rx_limit ? TWS_E_FLOW : TWS_OK;
 }
 
+/* Bytes that the local side cannot take now must be stored; the budget is the session's. A channel
+ * that would outgrow it is reset, so that the others live. */
+static bool outgrows(const struct tws_channel *ch, const struct tws_frame *f)
+{
+    bool stored = ch->q.first != NULL || f->offset > ch->q.next;
+
+    return stored && ch->s->allocated + f->len > ch->s->cfg.memory;
+}
+
+void tws_channel_starve(struct tws_channel *ch)
+{
+    tws_channel_reset(ch, TWS_CODE_RESOURCES, "memory budget of the session is used up",
+                      ch->s->now);
+    ch->peer_code = TWS_CODE_RESOURCES;
+    tws_event_channel(ch, TWS_EVENT_RESET);
+}
+
 static bool reached_end(const struct tws_channel *ch)
 {
     return ch->rx_final != TWS_NEVER && ch->q.next >= ch->rx_final;
@@ -67,6 +84,8 @@ tws_err tws_rx_data(struct tws_session *s, const struct tws_frame *f)
     bool told = tws_recvq_readable(&ch->q) || reached_end(ch);
     if (f->offset + f->len > ch->rx_highest)
         ch->rx_highest = f->offset + f->len;
+    if (tws_halves_delivering(&ch->halves) && outgrows(ch, f))
+        tws_channel_starve(ch);
     if (tws_halves_delivering(&ch->halves)) {
         err = tws_recvq_put(&ch->q, &s->mem, f->offset, (struct tws_span){f->payload, f->len});
         if (err != TWS_OK)
