@@ -254,6 +254,14 @@ void tws_channel_reset(struct tws_channel *ch, uint16_t code, const char *text, 
     tws_channel_step(ch, TWS_HALVES_LOCAL_RESET);
 }
 
+void tws_channel_starve(struct tws_channel *ch)
+{
+    tws_channel_reset(ch, TWS_CODE_RESOURCES, "memory budget of the session is used up",
+                      ch->s->now);
+    ch->peer_code = TWS_CODE_RESOURCES;
+    tws_event_channel(ch, TWS_EVENT_RESET);
+}
+
 void tws_channel_stop(struct tws_channel *ch, uint16_t code, uint64_t now)
 {
     ch->s->now = now;

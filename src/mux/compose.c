@@ -49,6 +49,9 @@ static bool begin(struct tws_link *l, uint64_t now)
         assert(s->tx.link == l);
         return true;
     }
+    /* Data stops at half of the budget; control for a peer that acknowledges nothing, here. */
+    if (s->blocks.used > s->cfg.memory / 4 * 3 && !s->closed)
+        tws_session_fail(s, TWS_CODE_RESOURCES, "the peer acknowledges nothing");
     struct tws_record *r = tws_msglog_begin(&l->log, &s->blocks);
     if (r == NULL)
         return false;

@@ -110,10 +110,7 @@ static tws_err settle_borrowed(struct tws_session *s)
     if (ch == NULL || ch->q.borrowed.n == 0)
         return TWS_OK;
     if (s->allocated + ch->q.borrowed.n > s->cfg.memory) {
-        tws_channel_reset(ch, TWS_CODE_RESOURCES, "memory budget of the session is used up",
-                          s->now);
-        tws_event_channel(ch, TWS_EVENT_RESET);
-        ch->peer_code = TWS_CODE_RESOURCES;
+        tws_channel_starve(ch);
         return TWS_OK;
     }
     return tws_recvq_settle(&ch->q, &s->mem);

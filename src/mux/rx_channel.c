@@ -57,14 +57,6 @@ static bool outgrows(const struct tws_channel *ch, const struct tws_frame *f)
     return stored && ch->s->allocated + f->len > ch->s->cfg.memory;
 }
 
-void tws_channel_starve(struct tws_channel *ch)
-{
-    tws_channel_reset(ch, TWS_CODE_RESOURCES, "memory budget of the session is used up",
-                      ch->s->now);
-    ch->peer_code = TWS_CODE_RESOURCES;
-    tws_event_channel(ch, TWS_EVENT_RESET);
-}
-
 static bool reached_end(const struct tws_channel *ch)
 {
     return ch->rx_final != TWS_NEVER && ch->q.next >= ch->rx_final;

@@ -102,6 +102,8 @@ tws_err tws_rx_link(struct tws_session *s, const struct tws_frame *f)
     if (!s->cfg.client)
         s->schedule =
             f->payload[1] < TWS_SCHEDULE_END ? (enum tws_schedule)f->payload[1] : TWS_SCHEDULE_AUTO;
+    if (!l->quiet && role == l->role)
+        tws_receive_useless(s);
     l->role = role;
     l->weight = tws_get16(f->payload + 2);
     l->role_changed = true;

@@ -207,6 +207,8 @@ void tws_channel_owe(struct tws_channel *ch, unsigned due);
 /* Every byte up to the final size is here and consumed? Then the rx half ends. */
 void tws_channel_check_end(struct tws_channel *ch);
 void tws_channel_settle_known(struct tws_channel *ch);
+/* Resets a channel whose queue the budget cannot hold, and tells its relay. */
+void tws_channel_starve(struct tws_channel *ch);
 
 /* credit.c */
 uint32_t tws_credit_first(const struct tws_session *s);
