@@ -35,6 +35,13 @@ uint64_t tws_loop_now_fresh(struct tws_loop *loop);
 
 /* ---- descriptors: edge-triggered ---- */
 
+/*
+ * Measured against a uv_poll_t per socket (tests/bench/bench_loop.c), 64 bytes to and fro over TCP:
+ * the second epoll_wait costs 0.5 us a turn when one socket is busy, and nothing that can be
+ * measured from 16 on. In return watching both ways costs one system call in a descriptor's life,
+ * none when the direction changes; 40 bytes and not 160; and memory is free as soon as it stops.
+ */
+
 #define TWS_IO_READ  1u
 #define TWS_IO_WRITE 2u
 #define TWS_IO_HUP   4u /* RDHUP, HUP or ERR: read until the end to learn which */

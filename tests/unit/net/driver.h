@@ -5,6 +5,8 @@
 #ifndef TWS_TEST_NET_DRIVER_H
 #define TWS_TEST_NET_DRIVER_H
 
+#include "suite.h"
+
 #include "tws/net/loop.h"
 
 #include <check.h>
@@ -51,16 +53,6 @@ static inline void driver_run_for(struct tws_loop *loop, uint64_t us)
     tws_timer_start(&end, us);
     driver_run(loop);
     tws_timer_stop(&end);
-}
-
-static inline int driver_main(Suite *s)
-{
-    SRunner *sr = srunner_create(s);
-
-    srunner_run_all(sr, CK_ENV);
-    int failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed != 0;
 }
 
 #endif

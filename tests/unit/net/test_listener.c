@@ -339,7 +339,7 @@ int main(void)
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, an_accepted_descriptor_is_nonblocking_cloexec_and_nodelay);
     tcase_add_loop_test(tc, both_families_reach_a_listener_on_all_addresses_or_localhost, 0,
-                        (int)(sizeof everywhere / sizeof everywhere[0]));
+                        COUNT_OF(everywhere));
     tcase_add_test(tc, a_port_in_use_is_refused_with_errno);
     tcase_add_test(tc, a_closed_port_can_be_listened_on_again_at_once);
     tcase_add_test(tc, a_pause_takes_effect_at_once_and_nobody_is_refused);
@@ -349,7 +349,5 @@ int main(void)
     tcase_add_test(tc, a_listening_descriptor_can_be_adopted_and_no_other);
     tcase_add_test(tc, a_unix_socket_is_listened_on_too);
 
-    Suite *s = suite_create("net/listener");
-    suite_add_tcase(s, tc);
-    return driver_main(s);
+    return run_suite("net/listener", tc);
 }

@@ -503,7 +503,5 @@ int main(void)
     tcase_add_test(tc, a_task_posted_by_libuvs_own_timer_runs_before_the_loop_sleeps);
     tcase_add_test(tc, now_stands_still_within_a_turn);
 
-    Suite *s = suite_create("net/loop");
-    suite_add_tcase(s, tc);
-    return driver_main(s);
+    return run_suite("net/loop", tc);
 }

@@ -131,7 +131,5 @@ int main(void)
     tcase_add_test(tc, a_watch_may_be_closed_in_its_callback);
     tcase_add_test(tc, a_watch_closed_before_the_network_settled_is_silent);
 
-    Suite *s = suite_create("net/netwatch");
-    suite_add_tcase(s, tc);
-    return driver_main(s);
+    return run_suite("net/netwatch", tc);
 }

@@ -288,7 +288,7 @@ int main(void)
     TCase *tc = tcase_create("resolver");
     tcase_set_timeout(tc, 60);
     tcase_add_loop_test(tc, an_answer_or_its_reason_comes_once_and_not_at_once, 0,
-                        (int)(sizeof answers / sizeof answers[0]));
+                        COUNT_OF(answers));
     tcase_add_test(tc, the_system_resolves_localhost);
     tcase_add_test(tc, a_name_that_does_not_exist_says_so);
     tcase_add_test(tc, a_thousand_who_ask_for_one_silent_name_hold_one_thread);
@@ -299,7 +299,5 @@ int main(void)
     tcase_add_test(tc, the_loop_ends_while_lookups_are_stuck_and_they_end_later_unharmed);
     tcase_add_test(tc, a_name_that_is_too_long_is_not_asked_for);
 
-    Suite *s = suite_create("net/resolver");
-    suite_add_tcase(s, tc);
-    return driver_main(s);
+    return run_suite("net/resolver", tc);
 }

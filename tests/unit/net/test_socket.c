@@ -145,8 +145,7 @@ END_TEST
 int main(void)
 {
     TCase *tc = tcase_create("socket");
-    tcase_add_loop_test(tc, an_ip_and_port_go_there_and_back, 0,
-                        (int)(sizeof addresses / sizeof addresses[0]));
+    tcase_add_loop_test(tc, an_ip_and_port_go_there_and_back, 0, COUNT_OF(addresses));
     tcase_add_test(tc, a_unix_address_has_no_ip_and_is_written_as_its_path);
     tcase_add_test(tc, a_unix_path_that_does_not_fit_is_refused);
     tcase_add_test(tc, an_unnamed_unix_peer_and_an_unknown_family_can_be_written);
@@ -154,7 +153,5 @@ int main(void)
     tcase_add_test(tc, closing_keeps_errno);
     tcase_add_test(tc, the_descriptor_limit_is_raised_to_the_hard_one);
 
-    Suite *s = suite_create("net/socket");
-    suite_add_tcase(s, tc);
-    return driver_main(s);
+    return run_suite("net/socket", tc);
 }

@@ -288,7 +288,5 @@ int main(void)
     tcase_add_test(tc, a_timer_moved_earlier_fires_at_its_new_time);
     tcase_add_test(tc, a_clock_far_in_the_future_works);
 
-    Suite *s = suite_create("net/timers");
-    suite_add_tcase(s, tc);
-    return driver_main(s);
+    return run_suite("net/timers", tc);
 }
