@@ -1,0 +1,108 @@
+/*
+ * carrier_priv.h - one session at work: the engine, its live links, the local sides of its
+ * channels, and the timer between them.
+ *
+ *      wire -> live link -> session -> events -> local sides
+ *      local sides -> set_ready, kick -> (end of turn) flush: pull, seal, send
+ *
+ * Whoever calls the session does so through the carrier's loop: any call that may make it want to
+ * send or tell something is followed by tws_carrier_kick(). At the end of the turn the carrier
+ * hands out the events, flushes every link once, and sets its timer. This is the only place that
+ * turns the end of a link or a session into deaths: links are closed here, and local sides are
+ * told here.
+ */
+#ifndef TWS_TUNNEL_CARRIER_PRIV_H
+#define TWS_TUNNEL_CARRIER_PRIV_H
+
+#include "local_priv.h"
+
+#include "tws/base/log.h"
+#include "tws/net/loop.h"
+#include "tws/proto/handshake.h"
+#include "tws/tunnel/config.h"
+#include "tws/ws/wire.h"
+
+struct tws_live_link;
+
+#define TWS_SESSION_TAG 9 /* the first four bytes of a session's id in hex, with NUL */
+
+/* All of them may free nothing but what they are told is over. NULL: not wanted. */
+struct tws_carrier_events {
+    /* The peer opened a channel: attach a local side to it, or reset it. */
+    void (*on_open)(void *arg, struct tws_channel *ch, struct tws_span payload);
+    void (*on_openable)(void *arg);
+    /* A link is gone; it was up for `up_us`. */
+    void (*on_link_down)(void *arg, uint32_t link_id, uint64_t up_us, const char *why);
+    void (*on_goaway)(void *arg, uint16_t code, uint32_t deadline_ms);
+    /* No channel is left. */
+    void (*on_idle)(void *arg);
+    /* The session is over, and everything of it but the carrier: free it now. */
+    void (*on_over)(void *arg, uint16_t code, const char *text);
+};
+
+struct tws_carrier {
+    struct tws_loop *loop;
+    struct tws_session *session;
+    struct tws_task turn_task;
+    struct tws_timer tick_timer;
+    struct tws_node links;  /* struct tws_live_link */
+    struct tws_node locals; /* struct tws_local */
+    uint32_t nlinks, nlocals;
+    const struct tws_carrier_events *events;
+    void *arg;
+    const struct tws_link_limits *limits; /* borrowed; may change */
+    enum tws_log_level audit_level;       /* of the line at a channel's end */
+    const char *user;                     /* for the log; borrowed */
+    char tag[TWS_SESSION_TAG];
+    bool client, handing_out, over;
+    uint16_t over_code;
+    char over_text[129];
+};
+
+struct tws_carrier_config {
+    bool client;
+    const struct tws_link_limits *limits; /* borrowed; values may change */
+    const struct tws_hs_params *peer;     /* what the peer said of itself */
+    const uint8_t *session_id;
+    const char *user;
+    enum tws_log_level audit_level;
+    const struct tws_carrier_events *events;
+    void *arg;
+};
+
+/* TWS_NOMEM. */
+TWS_MUST_USE tws_err tws_carrier_new(struct tws_loop *loop, const struct tws_carrier_config *cfg,
+                                     struct tws_carrier **out);
+/* Closes what is left: CLOSE on every link if the session still lives, RST to local sides. No
+ * event comes. NULL is fine. */
+void tws_carrier_free(struct tws_carrier *c);
+
+static inline uint64_t tws_carrier_now(const struct tws_carrier *c)
+{
+    return tws_loop_now(c->loop);
+}
+
+/* The session was called: hand out, flush and set the timer before the loop sleeps. */
+void tws_carrier_kick(struct tws_carrier *c);
+/* Hands out the session's events now. */
+void tws_carrier_hand_out(struct tws_carrier *c);
+
+/* A handshake made a link: takes the wire, also on failure. TWS_NOMEM, TWS_FULL, TWS_E_STATE. */
+TWS_MUST_USE tws_err tws_carrier_add_link(struct tws_carrier *c, const struct tws_hs_result *hs,
+                                          bool joined, struct tws_wire *wire);
+/* A link's transport is over: it goes, and on_link_down() is called. */
+void tws_carrier_link_over(struct tws_carrier *c, struct tws_live_link *l, uint16_t code,
+                           const char *why);
+
+/* Ends the session as soon as the turn ends; on_over() follows. */
+void tws_carrier_close(struct tws_carrier *c, uint16_t code, const char *text);
+/* Opens and accepts no more, and tells the peer. */
+void tws_carrier_drain(struct tws_carrier *c, uint16_t code);
+
+/* No channel is left, and the peer acknowledged all it was sent (or no link is there to ask). */
+bool tws_carrier_settled(const struct tws_carrier *c);
+
+/* What the peer is told of us in a handshake. */
+void tws_carrier_params(const struct tws_link_limits *limits, struct tws_hs_params *out);
+
+#endif

@@ -1,0 +1,43 @@
+/*
+ * local_priv.h - the local side of a channel: what a carrier tells it, whatever it is (a relay of
+ * a TCP connection, a target that is being dialled).
+ *
+ * The channel's `user` pointer is its struct tws_local. A new kind of ingress or egress is a new
+ * set of these operations; the carrier does not change.
+ */
+#ifndef TWS_TUNNEL_LOCAL_PRIV_H
+#define TWS_TUNNEL_LOCAL_PRIV_H
+
+#include "tws/base/list.h"
+#include "tws/mux/session.h"
+
+struct tws_carrier;
+struct tws_local;
+
+struct tws_local_ops {
+    /* The peer accepted. */
+    void (*on_opened)(struct tws_local *l, struct tws_span bound);
+    /* Puts bytes into p->buf and calls tws_session_pulled(), exactly once. */
+    void (*pull)(struct tws_local *l, const struct tws_pull *p);
+    void (*on_readable)(struct tws_local *l);
+    void (*on_reset)(struct tws_local *l, uint16_t code, struct tws_span text);
+    void (*on_stopped)(struct tws_local *l, uint16_t code);
+    /* The channel is over; `code` is not 0 if its session is over too. Its statistics can still
+     * be asked for. Frees the local side. */
+    void (*on_over)(struct tws_local *l, uint16_t code);
+};
+
+struct tws_local {
+    const struct tws_local_ops *ops;
+    struct tws_node local_node; /* its carrier's locals */
+    struct tws_carrier *carrier;
+    struct tws_channel *channel;
+};
+
+/* Makes `l` the local side of `ch`, in place of whatever was. */
+void tws_local_attach(struct tws_local *l, const struct tws_local_ops *ops,
+                      struct tws_carrier *carrier, struct tws_channel *ch);
+/* Takes it off its carrier's list. */
+void tws_local_detach(struct tws_local *l);
+
+#endif

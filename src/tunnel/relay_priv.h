@@ -1,0 +1,36 @@
+/*
+ * relay_priv.h - one connected TCP socket <-> one channel.
+ *
+ *      socket readable -> ready -> pull: read() straight into the message
+ *      channel readable -> peek: write() straight from the message, or from the channel's queue
+ *
+ * Back-pressure both ways is the engine's credit: what the socket does not take is not consumed,
+ * what the channel may not send is not read.
+ *
+ * The ends, as TCP has them: end of file -> FIN and back; RST -> RESET and back, behind the bytes
+ * that came before it.
+ */
+#ifndef TWS_TUNNEL_RELAY_PRIV_H
+#define TWS_TUNNEL_RELAY_PRIV_H
+
+#include "carrier_priv.h"
+#include "throttle_priv.h"
+
+struct tws_relay_config {
+    struct tws_carrier *carrier;
+    struct tws_channel *channel;
+    int fd;             /* connected, non-blocking; the relay's from now on, also on failure */
+    const char *source; /* for the audit line; copied */
+    const char *target;
+    struct tws_throttle *up, *down; /* local -> peer, peer -> local; NULL: no limit */
+    uint32_t *count;                /* one less when it ends; NULL: none */
+};
+
+/* Starts to relay. TWS_NOMEM, TWS_SYS: the channel is as it was, the descriptor is closed. */
+TWS_MUST_USE tws_err tws_relay_new(const struct tws_relay_config *cfg);
+
+/* The line at a channel's end. */
+void tws_audit(const struct tws_carrier *c, const struct tws_channel *ch, const char *source,
+               const char *target, uint64_t opened_us, const char *reason);
+
+#endif
