@@ -25,10 +25,10 @@ TWS_MUST_USE tws_err tws_server_new(struct tws_loop *loop, struct tws_ws *ws,
 void tws_server_free(struct tws_server *s);
 
 /*
- * Takes the next configuration. Sessions of a key that is gone or changed end with code 18; other
- * running channels stay; changed rules and limits hold for new channels. Another `listen`, `path`
- * or `decoy` opens a new listener before the old one closes. On failure (as tws_server_new())
- * nothing has changed and the old configuration stays borrowed.
+ * Takes the next configuration. Sessions of a key that is gone end with code 18; other running
+ * channels stay; changed rules and limits hold for new channels. Another `listen`, `path`, `decoy`
+ * or list of trusted proxies needs a restart, and a warning says so. TWS_NOMEM: nothing has
+ * changed and the old configuration stays borrowed; on success the old one is no longer used.
  */
 TWS_MUST_USE tws_err tws_server_reload(struct tws_server *s, const struct tws_server_config *cfg);
 
