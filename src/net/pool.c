@@ -196,12 +196,18 @@ bool tws_pool_remove(struct tws_pool *p, struct tws_lookup *l)
     return queued;
 }
 
-void tws_pool_take_done(struct tws_pool *p, struct tws_node *out)
+struct tws_lookup *tws_pool_take_done(struct tws_pool *p)
 {
+    struct tws_lookup *l = NULL;
     eventfd_t count;
 
     pthread_mutex_lock(&p->mutex);
-    eventfd_read(p->eventfd, &count);
-    tws_list_append_all(out, &p->done);
+    if (tws_list_empty(&p->done)) {
+        eventfd_read(p->eventfd, &count);
+    } else {
+        l = TWS_CONTAINER(p->done.next, struct tws_lookup, pool_node);
+        tws_list_unlink(&l->pool_node);
+    }
     pthread_mutex_unlock(&p->mutex);
+    return l;
 }

@@ -81,15 +81,10 @@ static void deliver(struct tws_lookup *l)
 static void on_answers(struct tws_io *io, unsigned events)
 {
     struct tws_resolver *r = TWS_CONTAINER(io, struct tws_resolver, io);
-    struct tws_node done;
+    struct tws_lookup *l;
 
     (void)events;
-    tws_list_init(&done);
-    tws_pool_take_done(r->pool, &done);
-    while (!tws_list_empty(&done)) {
-        struct tws_lookup *l = TWS_CONTAINER(done.next, struct tws_lookup, pool_node);
-
-        tws_list_unlink(&l->pool_node);
+    while ((l = tws_pool_take_done(r->pool)) != NULL) {
         forget(r, l);
         deliver(l);
         free(l);

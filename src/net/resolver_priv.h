@@ -34,7 +34,7 @@ int tws_pool_fd(const struct tws_pool *p);
 TWS_MUST_USE tws_err tws_pool_put(struct tws_pool *p, struct tws_lookup *l);
 /* Whether `l` had not begun; then it is the caller's again. */
 bool tws_pool_remove(struct tws_pool *p, struct tws_lookup *l);
-/* Moves what is done to the end of `out`, by pool_node, for the caller to own. */
-void tws_pool_take_done(struct tws_pool *p, struct tws_node *out);
+/* The next that is done, which is the caller's from now on, or NULL. */
+struct tws_lookup *tws_pool_take_done(struct tws_pool *p);
 
 #endif

@@ -1,5 +1,6 @@
 /* test_listener.c - nobody is refused while accepting pauses, for whatever reason it does. */
 #include "driver.h"
+#include "netns.h"
 
 #include "tws/base/log.h"
 #include "tws/net/listener.h"
@@ -137,6 +138,28 @@ START_TEST(both_families_reach_a_listener_on_all_addresses_or_localhost)
         tws_socket_close(six);
     }
     tws_socket_close(four);
+    door_close(&d);
+}
+END_TEST
+
+static const char *const without_ipv6[] = {"", "localhost"};
+
+START_TEST(where_there_is_no_ipv6_ipv4_is_listened_on_alone)
+{
+    struct door d;
+
+    if (!netns_enter())
+        return;
+    FILE *f = fopen("/proc/sys/net/ipv6/conf/all/disable_ipv6", "we");
+    if (f != NULL) { /* else the kernel has none */
+        ck_assert_int_gt(fprintf(f, "1"), 0);
+        ck_assert_int_eq(fclose(f), 0);
+    }
+    door_open(&d, without_ipv6[_i], 0);
+    int fd = knock("127.0.0.1", door_port(&d));
+    d.wanted = 1;
+    driver_run(d.loop);
+    tws_socket_close(fd);
     door_close(&d);
 }
 END_TEST
@@ -340,6 +363,8 @@ int main(void)
     tcase_add_test(tc, an_accepted_descriptor_is_nonblocking_cloexec_and_nodelay);
     tcase_add_loop_test(tc, both_families_reach_a_listener_on_all_addresses_or_localhost, 0,
                         COUNT_OF(everywhere));
+    tcase_add_loop_test(tc, where_there_is_no_ipv6_ipv4_is_listened_on_alone, 0,
+                        COUNT_OF(without_ipv6));
     tcase_add_test(tc, a_port_in_use_is_refused_with_errno);
     tcase_add_test(tc, a_closed_port_can_be_listened_on_again_at_once);
     tcase_add_test(tc, a_pause_takes_effect_at_once_and_nobody_is_refused);
