@@ -1,9 +1,10 @@
 /* app.c - see app.h: finds the subcommand. */
 #include "tws/app/app.h"
 
-#include "commands.h"
 #include "help.h"
 #include "load.h"
+
+#include "tws/app/commands.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -32,15 +33,15 @@ static int run(int argc, char **argv, unsigned verbose)
     if (is(command, "-V", "--version") || (argc == 2 && is(argv[1], "-V", "--version")))
         return print_version();
     if (strcmp(command, "client") == 0)
-        return client_main(argc, argv, verbose);
+        return tws_command_client(argc, argv, verbose);
     if (strcmp(command, "server") == 0)
-        return server_main(argc, argv, verbose);
+        return tws_command_server(argc, argv, verbose);
     if (is(command, "-t", "check"))
-        return check_main(argc, argv);
+        return tws_command_check(argc, argv);
     if (strcmp(command, "keygen") == 0)
-        return keygen_main(argc, argv);
+        return tws_command_keygen(argc, argv);
     if (is(command, "-h", "--help") || strcmp(command, "help") == 0)
-        return help_main(argc, argv);
+        return tws_command_help(argc, argv);
     fprintf(stderr, "tws: \"%.40s\" is not a command; see tws --help\n", command);
     return EXIT_USAGE;
 }

@@ -2,10 +2,10 @@
  * check.c - `tws check`: reads configuration files exactly as a process would, keys and all, and
  * starts nothing.
  */
-#include "commands.h"
 #include "file.h"
 #include "load.h"
 
+#include "tws/app/commands.h"
 #include "tws/app/config.h"
 #include "tws/app/log_stderr.h"
 #include "tws/app/yaml.h"
@@ -109,7 +109,7 @@ static int usage(void)
     return EXIT_USAGE;
 }
 
-int check_main(int argc, char **argv)
+int tws_command_check(int argc, char **argv)
 {
     char name[] = "tws check";
     struct tws_diag diag = {.emit = tws_log_complaint, .ctx = name};

@@ -1,7 +1,7 @@
 /* client_main.c - `tws client`: wires the client into a process; no logic. */
-#include "commands.h"
 #include "process.h"
 
+#include "tws/app/commands.h"
 #include "tws/app/config.h"
 #include "tws/tunnel/client.h"
 
@@ -53,7 +53,7 @@ static void stop(void *tunnel)
     tws_client_free(tunnel);
 }
 
-int client_main(int argc, char **argv, unsigned verbose)
+int tws_command_client(int argc, char **argv, unsigned verbose)
 {
     static const struct role role = {TWS_OPT_CLIENT, "tws client", configure, discard, start,
                                      reload,         redial,       drain,     status,  stop};

@@ -1,9 +1,9 @@
 /* help.c - `tws --help` and `tws help`. */
 #include "help.h"
 
-#include "commands.h"
 #include "load.h"
 
+#include "tws/app/commands.h"
 #include "tws/app/reference.h"
 
 #include <stdlib.h>
@@ -37,7 +37,7 @@ static int help_options(const char *form)
     return EXIT_SUCCESS;
 }
 
-int help_main(int argc, char **argv)
+int tws_command_help(int argc, char **argv)
 {
     const char *topic = argc > 1 ? argv[1] : "";
 

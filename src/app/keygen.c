@@ -1,7 +1,7 @@
 /* keygen.c - `tws keygen`: a new key, and what the server's keys file needs of it. */
-#include "commands.h"
 #include "load.h"
 
+#include "tws/app/commands.h"
 #include "tws/app/key.h"
 #include "tws/base/secret.h"
 
@@ -82,7 +82,7 @@ static int make_key(const char *path, const char *name)
     return code;
 }
 
-int keygen_main(int argc, char **argv)
+int tws_command_keygen(int argc, char **argv)
 {
     const char *path = NULL, *name = "client";
 

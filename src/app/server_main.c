@@ -1,7 +1,7 @@
 /* server_main.c - `tws server`: wires the server into a process; no logic. */
-#include "commands.h"
 #include "process.h"
 
+#include "tws/app/commands.h"
 #include "tws/app/config.h"
 #include "tws/tunnel/server.h"
 
@@ -48,7 +48,7 @@ static void stop(void *tunnel)
     tws_server_free(tunnel);
 }
 
-int server_main(int argc, char **argv, unsigned verbose)
+int tws_command_server(int argc, char **argv, unsigned verbose)
 {
     static const struct role role = {TWS_OPT_SERVER, "tws server", configure, discard, start,
                                      reload,         NULL,         drain,     status,  stop};

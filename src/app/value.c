@@ -243,18 +243,18 @@ static void expected_choice(const struct tws_option *o, char *out, size_t cap)
     }
 }
 
+#define TEXT_UNBOUNDED 4096 /* a limit that no user needs to know */
+
 static void expected_text(const struct tws_option *o, char *out, size_t cap)
 {
     const char *what = o->arg != NULL && strcmp(o->arg, "URL") == 0 ? "a URL" : "a text";
 
-    if (o->max != 0 && o->min == o->max)
-        snprintf(out, cap, "%s of %" PRIu64 " characters", what, o->max);
-    else if (o->max != 0)
-        snprintf(out, cap, "%s of %" PRIu64 " to %" PRIu64 " characters", what, o->min, o->max);
-    else if (o->min != 0)
-        snprintf(out, cap, "%s that is not empty", what);
-    else
+    if (o->max == 0 || o->max >= TEXT_UNBOUNDED)
         snprintf(out, cap, "%s", what);
+    else if (o->min == o->max)
+        snprintf(out, cap, "%s of %" PRIu64 " characters", what, o->max);
+    else
+        snprintf(out, cap, "%s of %" PRIu64 " to %" PRIu64 " characters", what, o->min, o->max);
 }
 
 void tws_value_expected(const struct tws_option *o, char *out, size_t cap)

@@ -1,7 +1,7 @@
 /* test_commands.c - tws check and tws keygen, as functions; what they print is caught in files. */
-#include "../../../src/app/commands.h"
 #include "app_support.h"
 
+#include "tws/app/commands.h"
 #include "tws/app/config.h"
 #include "tws/app/key.h"
 
@@ -47,7 +47,7 @@ START_TEST(keygen_makes_a_file_for_its_owner_and_a_stanza_for_the_server)
 
     path_in(&d, "key", path);
     umask(0);
-    ck_assert_int_eq(run_command(keygen_main, 5, words), 0);
+    ck_assert_int_eq(run_command(tws_command_keygen, 5, words), 0);
     ck_assert_int_eq(stat(path, &st), 0);
     ck_assert_int_eq(st.st_mode & 07777, 0600);
     ck_assert_int_eq(tws_key_file_read("", path, &key, &diag), TWS_OK);
@@ -71,7 +71,7 @@ START_TEST(keygen_never_writes_over_a_key)
     const char *words[] = {"keygen", "-o", path};
 
     write_file(&d, "key", 0600, "precious", path);
-    ck_assert_int_eq(run_command(keygen_main, 3, words), 1);
+    ck_assert_int_eq(run_command(tws_command_keygen, 3, words), 1);
     ck_assert_ptr_nonnull(strstr(printed, "File exists"));
     ck_assert_ptr_null(strstr(printed, TWS_KEY_PREFIX));
     drop_directory(&d, names);
@@ -84,9 +84,9 @@ START_TEST(keygen_prints_a_new_key_each_time)
     char first[128];
     struct tws_key key;
 
-    ck_assert_int_eq(run_command(keygen_main, 1, words), 0);
+    ck_assert_int_eq(run_command(tws_command_keygen, 1, words), 0);
     snprintf(first, sizeof first, "%.120s", printed);
-    ck_assert_int_eq(run_command(keygen_main, 1, words), 0);
+    ck_assert_int_eq(run_command(tws_command_keygen, 1, words), 0);
     ck_assert_str_ne(first, printed);
     printed[strcspn(printed, "\n")] = '\0';
     ck_assert_int_eq(tws_key_parse(printed, &key), TWS_OK);
@@ -101,8 +101,8 @@ START_TEST(a_wrong_command_line_is_usage)
         {"check"}, {"check", "--what", "f"}, {"check", "--server"}};
 
     for (size_t i = 0; i < 3; i++) {
-        ck_assert_int_eq(run_command(keygen_main, i == 0 ? 2 : 3, keygen[i]), 2);
-        ck_assert_int_eq(run_command(check_main, i == 0 ? 1 : i == 1 ? 3 : 2, check[i]), 2);
+        ck_assert_int_eq(run_command(tws_command_keygen, i == 0 ? 2 : 3, keygen[i]), 2);
+        ck_assert_int_eq(run_command(tws_command_check, i == 0 ? 1 : i == 1 ? 3 : 2, check[i]), 2);
         ck_assert_ptr_nonnull(strstr(printed, "Usage: tws check"));
     }
 }
@@ -129,7 +129,7 @@ START_TEST(check_says_ok_and_which_kind)
     unsetenv("ALL_PROXY");
     unsetenv("all_proxy");
     write_file(&d, "f.yaml", 0600, text, path);
-    ck_assert_int_eq(run_command(check_main, 2, words), 0);
+    ck_assert_int_eq(run_command(tws_command_check, 2, words), 0);
     snprintf(expected, sizeof expected, "%s: ok (%s)\n", path, files[_i].kind);
     ck_assert_ptr_nonnull(strstr(printed, expected));
     drop_directory(&d, names);
@@ -145,7 +145,7 @@ START_TEST(check_ends_with_78_when_one_file_is_wrong)
 
     write_file(&d, "good.yaml", 0600, client_file, good);
     write_file(&d, "bad.yaml", 0600, "grace: never\n", bad);
-    ck_assert_int_eq(run_command(check_main, 4, words), 78);
+    ck_assert_int_eq(run_command(tws_command_check, 4, words), 78);
     snprintf(expected, sizeof expected,
              "tws check: %s:1:8: grace: found \"never\", expected a duration from 1s to 24h\n"
              "%s: ok (client)\n",
@@ -203,7 +203,7 @@ START_TEST(the_examples_pass_the_check)
     setenv("CREDENTIALS_DIRECTORY", d.path, 1);
     write_file(&d, "client.yaml", 0644, text, client);
     free(text);
-    ck_assert_msg(run_command(check_main, 4, words) == 0, "%s", printed);
+    ck_assert_msg(run_command(tws_command_check, 4, words) == 0, "%s", printed);
     ck_assert_ptr_nonnull(strstr(printed, "server.yaml: ok (server)\n"));
     ck_assert_ptr_nonnull(strstr(printed, "client.yaml: ok (client)\n"));
     ck_assert_ptr_nonnull(strstr(printed, "keys.yaml: ok (keys)\n"));

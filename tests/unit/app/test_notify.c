@@ -3,6 +3,7 @@
 
 #include "tws/app/log_stderr.h"
 #include "tws/app/notify.h"
+#include "tws/base/text.h"
 
 #include <stddef.h>
 #include <sys/socket.h>
@@ -55,14 +56,18 @@ END_TEST
 
 START_TEST(reloading_comes_with_the_monotonic_time)
 {
+    static const char start[] = "RELOADING=1\nMONOTONIC_USEC=";
+    const char *text = NULL;
     char name[64];
-    unsigned long long us = 0;
+    uint64_t us = 0;
     int fd = -1;
 
     snprintf(name, sizeof name, "@tws-test-%d", (int)getpid());
     fd = be_manager(name);
     tws_notify_reloading();
-    ck_assert_int_eq(sscanf(hear(fd), "RELOADING=1\nMONOTONIC_USEC=%llu", &us), 1);
+    text = hear(fd);
+    ck_assert_int_eq(strncmp(text, start, strlen(start)), 0);
+    ck_assert_int_eq(tws_text_u64(text + strlen(start), UINT64_MAX, &us), TWS_OK);
     ck_assert_uint_gt(us, 0);
     close(fd);
 }
