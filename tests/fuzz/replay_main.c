@@ -1,7 +1,7 @@
 /*
- * replay_main.c - runs a fuzz target over files, so that what fuzzing once found stays found in every
- * build, without libFuzzer. Arguments are files or folders of files; no input at all is a failure,
- * for then nothing was tested. The empty input always is the first.
+ * replay_main.c - runs a fuzz target over files, so that what fuzzing once found stays found in
+ * every build, without libFuzzer. Arguments are files or folders of files; no input at all is a
+ * failure, for then nothing was tested. The empty input always is the first.
  */
 #include <dirent.h>
 #include <stdint.h>
