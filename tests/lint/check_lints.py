@@ -19,6 +19,7 @@ EXPECTED = {
     "check_docs.py": [r"gone\.md: no such file", r"#there: no such heading"],
     "check_format.sh": [r"faults\.c:15:\d+: error"],
     "check_layers.py": [r"loop\.h: net is not below mux", r"libwebsockets\.h belongs to ws", r"socket\.h: mux is plain C11"],
+    "check_python.sh": [r"undefined name", r"imported but unused"],
     "check_shell.sh": [r"SC2045", r"SC2164"],
     "check_sizes.py": [r"tws_faults_many has 7 parameters", r"tws_faults_long has 8\d lines"],
     "check_symbols.sh": [r"^socket$", r"^malloc$"],

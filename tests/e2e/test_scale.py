@@ -1,0 +1,184 @@
+"""Many of everything: channels, readers that stall, clients that come at once, descriptors that run
+out."""
+import resource
+import subprocess
+import sys
+import time
+
+import tws_e2e
+from tws_e2e import MIB, WAIT, Case, ask, connect, free_port, not_sanitized, read_exactly, wait_until, yaml
+
+CHANNELS = 10000
+
+# Holds many connections open in a process of its own, so that no process needs 20,000 descriptors:
+# `listen PORT` echoes; `connect PORT COUNT` opens them, says so, asks each once, and waits for a line.
+HOLDER = r"""
+import resource, selectors, socket, sys
+soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+if sys.argv[1] == "listen":
+    selector = selectors.DefaultSelector()
+    listener = socket.create_server(("127.0.0.1", int(sys.argv[2])), backlog=4096)
+    listener.setblocking(False)
+    selector.register(listener, selectors.EVENT_READ)
+    print("ready", flush=True)
+    while True:
+        for key, _ in selector.select():
+            try:
+                if key.fileobj is listener:
+                    peer, _ = listener.accept()
+                    selector.register(peer, selectors.EVENT_READ)
+                else:
+                    data = key.fileobj.recv(4096)
+                    if data:
+                        key.fileobj.sendall(data)
+                    else:
+                        selector.unregister(key.fileobj)
+                        key.fileobj.close()
+            except OSError:
+                if key.fileobj is not listener:
+                    selector.unregister(key.fileobj)
+                    key.fileobj.close()
+else:
+    port, count = int(sys.argv[2]), int(sys.argv[3])
+    peers = [socket.create_connection(("127.0.0.1", port), 60) for _ in range(count)]
+    for round in range(2):
+        for i, peer in enumerate(peers):
+            peer.sendall(b"%08d" % i)
+        for i, peer in enumerate(peers):
+            got = b""
+            while len(got) < 8:
+                piece = peer.recv(8 - len(got))
+                assert piece, f"connection {i} ended"
+                got += piece
+            assert got == b"%08d" % i, (i, got)
+        print("asked", flush=True)
+        sys.stdin.readline()
+"""
+
+
+class Holder:
+    def __init__(self, case, *arguments):
+        self.popen = subprocess.Popen([sys.executable, "-c", HOLDER, *map(str, arguments)], text=True,
+                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        case.addCleanup(self.close)
+
+    def wait_line(self, line):
+        got = self.popen.stdout.readline().strip()
+        assert got == line, f"{line} expected, not {got!r}"
+
+    def proceed(self):
+        self.popen.stdin.write("\n")
+        self.popen.stdin.flush()
+
+    def close(self):
+        self.popen.kill()
+        self.popen.wait()
+        self.popen.stdin.close()
+        self.popen.stdout.close()
+
+
+def files(count):
+    """For a child: no more than `count` descriptors."""
+    return lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (count, count))
+
+
+@not_sanitized
+class Channels(Case):
+    def test_10000_open_channels_all_answer(self):
+        port = free_port()
+        Holder(self, "listen", port).wait_line("ready")
+        tunnel = self.tunnel(port)
+        ask(tunnel.port)
+        before = tunnel.client.memory(), tunnel.server.memory()
+        holder = Holder(self, "connect", tunnel.port, CHANNELS)
+        holder.wait_line("asked")
+        after = tunnel.client.memory(), tunnel.server.memory()
+        holder.proceed()
+        holder.wait_line("asked")
+        grown = [(then - now) / MIB for now, then in zip(before, after)]
+        print(f"[client +{grown[0]:.1f} MiB, server +{grown[1]:.1f} MiB]", end=" ")
+        self.assertLess(max(grown), 60)
+
+
+class Stalled(Case):
+    @not_sanitized
+    def test_a_live_transfer_beside_1000_stalled_readers_is_as_fast_as_alone(self):
+        def pour(peer):
+            first = peer.recv(1)
+            piece = b"s" * MIB
+            for _ in range(64 if first == b"l" else 1000):
+                peer.sendall(piece)
+
+        tunnel = self.tunnel(self.service(pour).port, plain=True)
+
+        def transfer():
+            begin = time.monotonic()
+            with connect(tunnel.port, timeout=5 * WAIT) as peer:
+                peer.sendall(b"l")
+                read_exactly(peer, 64 * MIB)
+            return time.monotonic() - begin
+
+        alone = min(transfer() for _ in range(3))
+        stalled = [connect(tunnel.port) for _ in range(1000)]
+        for peer in stalled:
+            peer.sendall(b"s")
+        for peer in stalled:
+            peer.recv(1)
+        beside = min(transfer() for _ in range(3))
+        for peer in stalled:
+            peer.close()
+        print(f"[alone {64 / alone:.0f} MiB/s, beside {64 / beside:.0f}]", end=" ")
+        self.assertLess(beside, 3 * alone)
+
+
+class Descriptors(Case):
+    def test_a_client_out_of_descriptors_waits_and_goes_on(self):
+        tunnel = self.tunnel(self.service().port, client_limits=files(64))
+        self.exhaust(tunnel, tunnel.client)
+
+    def test_a_server_out_of_descriptors_refuses_some_and_goes_on(self):
+        tunnel = self.tunnel(self.service().port, server_limits=files(64))
+        self.exhaust(tunnel, tunnel.server)
+
+    def exhaust(self, tunnel, process):
+        peers = [connect(tunnel.port) for _ in range(100)]
+        for peer in peers:
+            peer.sendall(b"x")
+        self.assertEqual(read_exactly(peers[0], 1), b"x")
+        for peer in peers:
+            peer.close()
+        wait_until(lambda: self.answers(tunnel.port), "it answers again")
+        self.assertTrue(process.is_running())
+
+    def answers(self, port):
+        try:
+            return ask(port)
+        except (OSError, AssertionError):
+            return False
+
+
+class Storm(Case):
+    def test_300_clients_that_all_reconnect_at_once_are_all_served(self):
+        count = 60 if tws_e2e.SANITIZED else 300
+        tunnel = self.tunnel(self.service().port, plain=True, start=False, links=1,
+                             client={"retry_timeout": "1s"})
+        tunnel.start_server()
+        ports, clients = [], []
+        for i in range(count):
+            ports.append(free_port())
+            settings = dict(tunnel.client_settings, name=f"storm-{i}")
+            settings["forwards"] = [dict(settings["forwards"][0], listen=f"127.0.0.1:{ports[-1]}")]
+            path = self.write(f"storm-{i}.yaml", yaml(settings) + "\n")
+            clients.append(self.start_tws("client", "client", "--config", path))
+        for client in clients:
+            client.wait_told(r"STATUS=1 of 1 links? up.*", timeout=5 * WAIT)
+        tunnel.server.stop()
+        marks = [sum("STATUS=1 of 1" in line for line in client.told) for client in clients]
+        for client in clients:
+            client.wait_told(r"STATUS=0 of 1 links? up.*", timeout=5 * WAIT)
+        tunnel.start_server()
+        for client, mark in zip(clients, marks):
+            client.wait_told(r"STATUS=1 of 1 links? up.*", count=mark + 1, timeout=5 * WAIT)
+        for port in ports:
+            self.assertTrue(ask(port))
