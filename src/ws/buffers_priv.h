@@ -25,6 +25,6 @@ uint8_t *tws_buffers_stage(void);
 /* The buffer of the last tws_buffers_stage() is the caller's from now on. */
 void tws_buffers_take_stage(void);
 /* Gives one back that was taken; NULL is fine. */
-void tws_buffers_give_stage(uint8_t *stage);
+void tws_buffers_give_stage(uint8_t *p);
 
 #endif
