@@ -1,8 +1,8 @@
 /*
  * resolver.c - see resolver.h. The loop's side.
  *
- * A lookup belongs to the loop's side until it is put into the pool and from when it is taken out
- * of it; in between, the pool's threads own all of it but `waiters` and `known_node`.
+ * A lookup belongs to the loop's side until it is given to the workers and from when it is taken
+ * back; in between, the workers own all of it but `waiters` and `known_node`.
  */
 #include "resolver_priv.h"
 
@@ -18,8 +18,8 @@ struct tws_resolver {
     struct tws_loop *loop;
     struct tws_node known; /* lookups that may be joined */
     size_t known_count;
-    struct tws_io io; /* the pool's eventfd */
-    struct tws_pool *pool;
+    struct tws_io io; /* the workers' eventfd */
+    struct tws_workers *workers;
 };
 
 static void add_address(const struct addrinfo *ai, struct tws_ip *ips, size_t *count)
@@ -84,7 +84,7 @@ static void on_answers(struct tws_io *io, unsigned events)
     struct tws_lookup *l;
 
     (void)events;
-    while ((l = tws_pool_take_done(r->pool)) != NULL) {
+    while ((l = tws_workers_take_done(r->workers)) != NULL) {
         forget(r, l);
         deliver(l);
         free(l);
@@ -100,10 +100,10 @@ static tws_err resolver_new(struct tws_loop *loop, tws_lookup_fn *fn)
         return TWS_NOMEM;
     r->loop = loop;
     tws_list_init(&r->known);
-    err = tws_pool_new(fn, &r->pool);
+    err = tws_workers_new(fn, &r->workers);
     if (err != TWS_OK)
         goto fail;
-    err = tws_io_start(loop, &r->io, tws_pool_fd(r->pool), on_answers);
+    err = tws_io_start(loop, &r->io, tws_workers_fd(r->workers), on_answers);
     if (err != TWS_OK)
         goto fail;
     loop->resolver = r;
@@ -121,8 +121,8 @@ void tws_resolver_free(struct tws_resolver *r)
     if (r == NULL)
         return;
     tws_io_stop(&r->io);
-    if (r->pool != NULL)
-        tws_pool_abandon(r->pool);
+    if (r->workers != NULL)
+        tws_workers_abandon(r->workers);
     free(r);
     errno = saved;
 }
@@ -159,9 +159,9 @@ static tws_err look_up(struct tws_resolver *r, const char *host, struct tws_look
         return TWS_NOMEM;
     memcpy(l->host, host, n);
     tws_list_init(&l->known_node);
-    tws_list_init(&l->pool_node);
+    tws_list_init(&l->work_node);
     tws_list_init(&l->waiters);
-    tws_err err = tws_pool_put(r->pool, l);
+    tws_err err = tws_workers_put(r->workers, l);
     if (err != TWS_OK) {
         free(l);
         return err;
@@ -205,7 +205,7 @@ void tws_resolve_cancel(struct tws_resolve *q)
     tws_list_unlink(&q->waiter_node);
     q->lookup = NULL;
     /* One that runs cannot be stopped: its answer will find nobody. */
-    if (tws_list_empty(&l->waiters) && tws_pool_remove(l->resolver->pool, l)) {
+    if (tws_list_empty(&l->waiters) && tws_workers_remove(l->resolver->workers, l)) {
         forget(l->resolver, l);
         free(l);
     }

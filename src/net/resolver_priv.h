@@ -13,7 +13,7 @@ struct tws_lookup {
     struct tws_node waiters;    /* the loop's */
     struct tws_resolver *resolver;
 
-    struct tws_node pool_node; /* the pool's, from here on */
+    struct tws_node work_node; /* the workers', from here on */
     bool queued;
     int error; /* EAI_ code */
     int saved_errno;
@@ -22,19 +22,20 @@ struct tws_lookup {
     char host[TWS_HOST_MAX + 1];
 };
 
-struct tws_pool;
+struct tws_workers;
 
 /* No thread is started yet. TWS_NOMEM, TWS_SYS. */
-TWS_MUST_USE tws_err tws_pool_new(tws_lookup_fn *fn, struct tws_pool **out);
-/* Frees the lookups in it; threads that still run one free that, and the last one the pool. */
-void tws_pool_abandon(struct tws_pool *p);
+TWS_MUST_USE tws_err tws_workers_new(tws_lookup_fn *fn, struct tws_workers **out);
+/* Frees the lookups that wait; threads that still run one free that, and the last one the rest. */
+void tws_workers_abandon(struct tws_workers *w);
 /* An eventfd that becomes readable when lookups are done. */
-int tws_pool_fd(const struct tws_pool *p);
-/* The pool owns `l` when this returns TWS_OK. TWS_SYS: there is no thread and none can be made. */
-TWS_MUST_USE tws_err tws_pool_put(struct tws_pool *p, struct tws_lookup *l);
+int tws_workers_fd(const struct tws_workers *w);
+/* The workers own `l` when this returns TWS_OK. TWS_SYS: there is no thread and none can be made.
+ */
+TWS_MUST_USE tws_err tws_workers_put(struct tws_workers *w, struct tws_lookup *l);
 /* Whether `l` had not begun; then it is the caller's again. */
-bool tws_pool_remove(struct tws_pool *p, struct tws_lookup *l);
+bool tws_workers_remove(struct tws_workers *w, struct tws_lookup *l);
 /* The next that is done, which is the caller's from now on, or NULL. */
-struct tws_lookup *tws_pool_take_done(struct tws_pool *p);
+struct tws_lookup *tws_workers_take_done(struct tws_workers *w);
 
 #endif
