@@ -111,8 +111,8 @@ static int usage(void)
 
 int tws_command_check(int argc, char **argv)
 {
-    char name[] = "tws check";
-    struct tws_diag diag = {.emit = tws_log_complaint, .ctx = name};
+    const char *name = "tws check";
+    struct tws_diag diag = {.emit = tws_log_complaint, .ctx = &name};
     enum kind kind = GUESS;
     int first = 1, code = EXIT_SUCCESS;
 

@@ -6,11 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
 #define PREFIX_BYTES 64
+#define LINE_BYTES   1024 /* the most a line has, base/log.h */
 
 /* syslog(3)'s priorities of our levels; the journal drops debug lines unless asked. */
 static const int priorities[] = {3, 4, 6, 7, 7};
@@ -44,22 +44,28 @@ static size_t put_stamp(char *out, size_t cap)
     return n + (size_t)snprintf(out + n, cap - n, ".%03ldZ ", now.tv_nsec / 1000000);
 }
 
+static size_t put_prefix(char *out, size_t cap, enum tws_log_level level)
+{
+    size_t n = how.stamped ? put_stamp(out, cap) : 0;
+
+    if (how.journal)
+        return (size_t)snprintf(out, cap, "<%d>", priorities[level]);
+    return n + (size_t)snprintf(out + n, cap - n, "%s ", names[level]);
+}
+
 static void write_line(void *ctx, enum tws_log_level level, const char *line, size_t len)
 {
-    char prefix[PREFIX_BYTES], end = '\n';
-    size_t n = how.stamped ? put_stamp(prefix, sizeof prefix) : 0;
-    struct iovec parts[3];
+    char text[PREFIX_BYTES + LINE_BYTES];
+    size_t n = put_prefix(text, PREFIX_BYTES, level);
 
     (void)ctx;
-    if (how.journal)
-        n = (size_t)snprintf(prefix, sizeof prefix, "<%d>", priorities[level]);
-    else
-        n += (size_t)snprintf(prefix + n, sizeof prefix - n, "%s ", names[level]);
-    parts[0] = (struct iovec){prefix, n};
-    parts[1] = (struct iovec){(void *)(uintptr_t)line, len};
-    parts[2] = (struct iovec){&end, 1};
+    if (len > LINE_BYTES - 1)
+        len = LINE_BYTES - 1;
+    memcpy(text + n, line, len);
+    n += len;
+    text[n++] = '\n';
     /* A log that cannot be written is no reason to stop. */
-    if (writev(STDERR_FILENO, parts, 3) < 0)
+    if (write(STDERR_FILENO, text, n) < 0)
         return;
 }
 
@@ -76,9 +82,9 @@ void tws_log_stderr(const struct tws_settings *s)
 
 void tws_log_complaint(void *ctx, enum tws_log_level level, const char *line)
 {
-    const char *name = ctx;
+    const char *const *name = ctx;
 
     if (tws_log_is_journal(STDERR_FILENO))
         fprintf(stderr, "<%d>", priorities[level]);
-    fprintf(stderr, "%s: %s%s\n", name, level == TWS_LOG_WARN ? "warning: " : "", line);
+    fprintf(stderr, "%s: %s%s\n", *name, level == TWS_LOG_WARN ? "warning: " : "", line);
 }

@@ -18,11 +18,19 @@
 
 #define MESSAGE_BYTES 512
 
-bool tws_notify_wanted(void)
+/* NULL: no service manager listens. */
+static const char *manager(void)
 {
     const char *path = getenv("NOTIFY_SOCKET");
 
-    return path != NULL && (path[0] == '/' || path[0] == '@') && path[1] != '\0';
+    if (path == NULL || (path[0] != '/' && path[0] != '@') || path[1] == '\0')
+        return NULL;
+    return path;
+}
+
+bool tws_notify_wanted(void)
+{
+    return manager() != NULL;
 }
 
 /* "/path", or "@name" for the abstract namespace, whose length counts. False: too long. */
@@ -61,18 +69,19 @@ static int send_to(const char *path, const char *text, size_t n)
 void tws_notify(const char *fmt, ...)
 {
     static bool complained;
+    const char *path = manager();
     char text[MESSAGE_BYTES];
     va_list ap;
     int n = 0, why = 0;
 
-    if (!tws_notify_wanted())
+    if (path == NULL)
         return;
     va_start(ap, fmt);
     n = vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
     if (n < 0 || (size_t)n >= sizeof text)
         n = (int)strlen(text);
-    why = send_to(getenv("NOTIFY_SOCKET"), text, (size_t)n);
+    why = send_to(path, text, (size_t)n);
     if (why != 0 && !complained)
         tws_log(TWS_LOG_WARN, "service manager not told", "why=\"%s\"", strerror(why));
     complained = why != 0;

@@ -54,6 +54,7 @@ tws_err tws_record_init(const struct tws_table *t, void *record)
     return TWS_OK;
 }
 
+/* NOLINTBEGIN(misc-no-recursion): as deep as the tables, which end */
 static void free_items(const struct tws_option *o, struct tws_items *items)
 {
     size_t size = o->type == TWS_TYPE_RECORDS ? o->records->size : tws_value_size(o);
@@ -81,6 +82,8 @@ void tws_record_fini(const struct tws_table *t, void *record)
     }
     memset(record, 0, t->size);
 }
+
+/* NOLINTEND(misc-no-recursion) */
 
 void *tws_items_add(struct tws_items *items, size_t size)
 {

@@ -201,8 +201,9 @@ static int live(struct process *p)
 
 int process_run(const struct role *role, int argc, char **argv, unsigned verbose)
 {
+    const char *name = role->name;
     struct process p = {.role = role, .argc = argc, .argv = argv, .verbose = verbose};
-    struct tws_diag diag = {.emit = tws_log_complaint, .ctx = (void *)(uintptr_t)role->name};
+    struct tws_diag diag = {.emit = tws_log_complaint, .ctx = &name};
     tws_err err = TWS_OK;
     int code = EXIT_SUCCESS;
 

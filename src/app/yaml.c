@@ -133,6 +133,7 @@ static void read_scalar(struct walk *w, const struct tws_option *o, yaml_event_t
     }
 }
 
+/* NOLINTBEGIN(misc-no-recursion): as deep as the tables, which end */
 static void read_map(struct walk *w, struct map *m, yaml_mark_t start);
 
 static void read_record(struct walk *w, const struct tws_option *o, yaml_event_t *ev, void *element)
@@ -275,6 +276,8 @@ static void read_map(struct walk *w, struct map *m, yaml_mark_t start)
         yaml_event_delete(&value);
     }
 }
+
+/* NOLINTEND(misc-no-recursion) */
 
 /* A key for an example. */
 static const char *first_key(const struct map *m)

@@ -16,7 +16,8 @@ bool tws_log_is_journal(int fd);
 /* Sets the sink and the level that `log` and `verbose` ask for; can be called again. */
 void tws_log_stderr(const struct tws_settings *s);
 
-/* As a struct tws_diag's emit: complaints of a command at the terminal; ctx is its name. */
+/* As a struct tws_diag's emit: complaints of a command at the terminal; ctx points
+ * at its name (const char **). */
 void tws_log_complaint(void *ctx, enum tws_log_level level, const char *line);
 
 #endif

@@ -17,7 +17,7 @@ static int run_command(int (*command)(int, char **), int argc, const char *const
     int out = dup(STDOUT_FILENO), err = dup(STDERR_FILENO), code = 0;
 
     for (int i = 0; i < argc; i++)
-        argv[i] = (char *)(uintptr_t)words[i];
+        argv[i] = strdup(words[i]);
     fflush(stdout);
     dup2(fileno(f), STDOUT_FILENO);
     dup2(fileno(f), STDERR_FILENO);
@@ -27,6 +27,8 @@ static int run_command(int (*command)(int, char **), int argc, const char *const
     dup2(err, STDERR_FILENO);
     close(out);
     close(err);
+    for (int i = 0; i < argc; i++)
+        free(argv[i]);
     rewind(f);
     printed[fread(printed, 1, sizeof printed - 1, f)] = '\0';
     fclose(f);
