@@ -1,6 +1,7 @@
 #!/bin/sh
 # check_symbols.sh BUILD [ROOT] - proves that the core does no I/O: what its libraries take from
-# outside is in this list, and the list has no socket, file, clock or environment in it.
+# outside is in this list, and the list has no socket, file, clock or environment in it. Also, that no
+# two layers define the same name.
 set -u
 build=$1
 allowed='tws_[a-z0-9_]*
@@ -35,4 +36,10 @@ for layer in proto mux; do
     echo "libtws_$layer.a: $(nm -u "$library" | awk '$1 == "U" && $2 !~ /^tws_/ {print $2}' | sort -u | tr '\n' ' ')"
   fi
 done
+twice=$(nm --defined-only -g "$build"/libtws_*.a 2>/dev/null | awk '$2 ~ /[TDBR]/ {print $3}' | sort | uniq -d)
+if [ -n "$twice" ]; then
+  echo "defined twice:"
+  echo "$twice"
+  status=1
+fi
 exit "$status"
