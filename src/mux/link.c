@@ -200,7 +200,8 @@ void tws_link_give_up(struct tws_link *l, uint16_t code, bool report)
     make_grave(l);
     if (report)
         tws_event_session(s, TWS_EVENT_LINK_LOST);
-    if (s->nlinks == 0) {
+    /* A link that never spoke ended no suspension, so its end begins none. */
+    if (s->nlinks == 0 && s->suspended_at == TWS_NEVER) {
         s->suspended_at = s->now;
         tws_event_session(s, TWS_EVENT_SUSPENDED);
     }
@@ -375,7 +376,8 @@ uint64_t tws_link_deadline(const struct tws_link *l)
     uint64_t heartbeat = l->s->cfg.heartbeat_us;
     uint64_t at = l->quiet ? l->heard_at + QUIET_US : l->heard_at + (l->missed + 1) * heartbeat;
 
-    if (l->uncovered > 0)
+    /* Once it is due only the transport can help; the caller flushes after every call. */
+    if (l->uncovered > 0 && l->uncovered_at + ACK_DELAY_US > l->s->now)
         at = earlier(at, l->uncovered_at + ACK_DELAY_US);
     if (l->log.in_flight > 0)
         at = earlier(at, l->progress_at + (l->suspect ? l->s->cfg.give_up_us : patience(l)));

@@ -59,7 +59,8 @@ tws_err tws_rx_dead(struct tws_session *s, const struct tws_frame *f)
         return tws_link_settle(grave, f->offset);
     if (tws_ranges_has(&s->link_ids, f->channel))
         return TWS_OK;
-    return tws_link_unknown(s, f->channel);
+    /* Nothing was ever sent over a link that we do not know. */
+    return f->offset == 0 ? tws_link_unknown(s, f->channel) : TWS_E_PROTOCOL;
 }
 
 tws_err tws_rx_ping(struct tws_session *s, const struct tws_frame *f)

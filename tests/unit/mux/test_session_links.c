@@ -1,0 +1,681 @@
+/*
+ * test_session_links.c - links die, are settled, and nothing is lost: DEAD, ACK, the log,
+ * stickiness, heartbeats, grace.
+ */
+#include "suite.h"
+#include "wire.h"
+
+static struct pair p;
+
+static void set_up(void)
+{
+    pair_init(&p);
+    pair_link(&p, 0);
+    pair_run(&p);
+}
+
+static void tear_down(void)
+{
+    pair_fini(&p);
+}
+
+static struct app *other(struct side *d, const struct app *a)
+{
+    struct app *b = side_app(d, a->id);
+    ck_assert_ptr_nonnull(b);
+    return b;
+}
+
+static struct tws_frame frame_on(const struct side *d, unsigned i, uint8_t type)
+{
+    struct tws_frame f = {0};
+    ck_assert_msg(find_frame(d, i, type, UINT32_MAX, 0, &f), "no %s on link %u",
+                  tws_frame_name(type), i);
+    return f;
+}
+
+/* ---- DEAD ---- */
+
+START_TEST(what_a_dead_link_did_not_deliver_goes_over_another)
+{
+    struct app *a = side_open(&p.c, 0, false);
+
+    pair_run(&p);
+    pair_link(&p, 1);
+    side_send(&p.c, a, 500000, true);
+    side_flush(&p.c, 0);
+    for (int n = 0; n < _i; n++)
+        deliver(&p.c, &p.s, 0);
+    pair_cut(&p, 0);
+    pair_run(&p);
+    ck_assert_uint_eq(other(&p.s, a)->got, 500000);
+    ck_assert(other(&p.s, a)->ended);
+    ck_assert_uint_gt(tws_session_stats(p.c.s).resent_messages, 0);
+    ck_assert_uint_eq(tws_session_stats(p.c.s).links_lost, 1);
+}
+END_TEST
+
+START_TEST(a_session_without_links_waits_and_goes_on_with_the_next)
+{
+    struct app *a = side_open(&p.c, 500000, true);
+
+    side_flush(&p.c, 0);
+    deliver(&p.c, &p.s, 0);
+    side_send(&p.s, other(&p.s, a), 300000, true);
+    side_flush(&p.s, 0);
+    pair_cut(&p, 0);
+    ck_assert(has_event(&p.c, TWS_EVENT_SUSPENDED) && has_event(&p.s, TWS_EVENT_SUSPENDED));
+    pair_tick(&p, 60 * SEC);
+    pair_link(&p, 1);
+    ck_assert(has_event(&p.c, TWS_EVENT_RESUMED));
+    pair_run(&p);
+    ck_assert(has_event(&p.s, TWS_EVENT_RESUMED));
+    ck_assert_uint_eq(a->got, 300000);
+    ck_assert_uint_eq(other(&p.s, a)->got, 500000);
+    ck_assert_ptr_null(a->ch);
+    ck_assert_ptr_null(other(&p.s, a)->ch);
+}
+END_TEST
+
+START_TEST(the_first_message_of_a_link_is_link_then_every_dead)
+{
+    pair_link(&p, 1);
+    pair_run(&p);
+    pair_cut(&p, 0);
+    pair_cut(&p, 1);
+    side_link(&p.c, 2);
+    side_flush(&p.c, 2);
+    struct tws_span m = p.c.out[2][0], left = m;
+    static const uint8_t order[] = {TWS_FRAME_LINK, TWS_FRAME_DEAD, TWS_FRAME_DEAD};
+    for (int i = 0; i < COUNT_OF(order); i++) {
+        struct tws_frame f;
+        size_t used;
+        ck_assert_int_eq(tws_frame_decode(left, &f, &used), TWS_OK);
+        ck_assert_uint_eq(f.type, order[i]);
+        if (i > 0)
+            ck_assert_uint_eq(f.channel, (unsigned)i);
+        left.p += used;
+        left.n -= used;
+    }
+}
+END_TEST
+
+START_TEST(dead_closes_the_peers_link_and_is_answered_once_with_its_number)
+{
+    struct tws_frame f;
+    uint64_t messages = tws_link_stats(p.s.link[0]).messages_received;
+
+    pair_link(&p, 1);
+    pair_run(&p);
+    side_forget(&p.s);
+    side_lose(&p.c, 0); /* the server has not noticed */
+    side_flush(&p.c, 1);
+    f = frame_on(&p.c, 1, TWS_FRAME_DEAD);
+    ck_assert_uint_eq(f.channel, 1);
+    while (deliver(&p.c, &p.s, 1))
+        continue;
+    ck_assert_ptr_null(p.s.link[0]);
+    ck_assert_uint_eq(event(&p.s, TWS_EVENT_LINK_LOST)->code, TWS_CODE_TIMEOUT);
+    side_flush(&p.s, 1);
+    f = frame_on(&p.s, 1, TWS_FRAME_DEAD);
+    ck_assert_uint_eq(f.channel, 1);
+    ck_assert_uint_eq(f.offset, messages);
+    side_forget(&p.s);
+    send_frame(&p.s, 1,
+               (struct tws_frame){.type = TWS_FRAME_DEAD, .channel = 1, .offset = 1, .len = 2});
+    side_flush(&p.s, 1);
+    ck_assert(!p.s.closed);
+    ck_assert_uint_eq(count_frames(&p.s, 1, TWS_FRAME_DEAD, UINT32_MAX), 0);
+}
+END_TEST
+
+/* What the peer says it processed, of 3 messages of which 1 is acknowledged. */
+START_TEST(dead_with_an_impossible_number_ends_the_session)
+{
+    static const struct {
+        uint64_t number;
+        bool fine;
+    } cases[] = {{0, false}, {1, false}, {2, true}, {4, true}, {5, false}, {UINT64_MAX, false}};
+    uint64_t sent;
+
+    side_open(&p.c, 0, false);
+    side_flush(&p.c, 0);
+    side_open(&p.c, 0, false);
+    side_flush(&p.c, 0);
+    side_open(&p.c, 0, false);
+    side_flush(&p.c, 0);
+    sent = tws_link_stats(p.c.link[0]).messages_sent;
+    ck_assert_uint_eq(sent, 4); /* LINK and three */
+    pair_link(&p, 1);
+    send_frame(&p.c, 0,
+               (struct tws_frame){.type = TWS_FRAME_ACK, .channel = 1, .offset = 2, .len = 4});
+    send_frame(&p.c, 1,
+               (struct tws_frame){
+                   .type = TWS_FRAME_DEAD, .channel = 1, .offset = cases[_i].number, .len = 2});
+    ck_assert_int_eq(p.c.closed, !cases[_i].fine);
+    ck_assert_uint_eq(p.c.code, cases[_i].fine ? 0 : TWS_CODE_PROTOCOL);
+}
+END_TEST
+
+START_TEST(dead_for_an_unknown_link_is_answered_with_0_and_the_id_is_refused)
+{
+    struct tws_frame f;
+
+    send_frame(&p.c, 0,
+               (struct tws_frame){.type = TWS_FRAME_DEAD, .channel = 6, .offset = 0, .len = 2});
+    side_flush(&p.c, 0);
+    f = frame_on(&p.c, 0, TWS_FRAME_DEAD);
+    ck_assert_uint_eq(f.channel, 6);
+    ck_assert_uint_eq(f.offset, 0);
+    side_forget(&p.c);
+    send_frame(&p.c, 0,
+               (struct tws_frame){.type = TWS_FRAME_DEAD, .channel = 6, .offset = 0, .len = 2});
+    side_flush(&p.c, 0);
+    ck_assert_uint_eq(count_frames(&p.c, 0, TWS_FRAME_DEAD, UINT32_MAX), 0);
+    ck_assert_int_eq(side_link(&p.c, 5), TWS_E_STATE);
+    ck_assert(!p.c.closed);
+}
+END_TEST
+
+START_TEST(dead_for_an_unknown_link_cannot_claim_messages)
+{
+    send_frame(&p.c, 0,
+               (struct tws_frame){.type = TWS_FRAME_DEAD, .channel = 6, .offset = 3, .len = 2});
+    ck_assert(p.c.closed);
+    ck_assert_uint_eq(p.c.code, TWS_CODE_PROTOCOL);
+}
+END_TEST
+
+START_TEST(an_id_is_never_used_twice)
+{
+    ck_assert_int_eq(side_link(&p.c, 0), TWS_E_STATE);
+    pair_link(&p, 1);
+    pair_run(&p);
+    pair_cut(&p, 1);
+    pair_run(&p);
+    ck_assert_int_eq(side_link(&p.c, 1), TWS_E_STATE);
+    ck_assert_int_eq(side_link(&p.s, 1), TWS_E_STATE);
+}
+END_TEST
+
+START_TEST(an_ack_for_a_settled_link_is_ignored)
+{
+    pair_link(&p, 1);
+    pair_run(&p);
+    pair_cut(&p, 0);
+    pair_run(&p);
+    send_frame(&p.c, 1,
+               (struct tws_frame){.type = TWS_FRAME_ACK, .channel = 1, .offset = 9, .len = 4});
+    ck_assert(!p.c.closed);
+}
+END_TEST
+
+START_TEST(a_dead_that_may_be_lost_with_its_link_is_sent_again)
+{
+    pair_link(&p, 1);
+    pair_link(&p, 2);
+    pair_run(&p);
+    side_lose(&p.c, 0);
+    side_flush(&p.c, 1);
+    side_flush(&p.c, 2);
+    unsigned via = count_frames(&p.c, 1, TWS_FRAME_DEAD, 1) > 0 ? 1 : 2, rest = 3 - via;
+    side_lose(&p.c, via); /* with the DEAD in it */
+    side_flush(&p.c, rest);
+    ck_assert_uint_eq(count_frames(&p.c, rest, TWS_FRAME_DEAD, 1), 1);
+    ck_assert_uint_eq(count_frames(&p.c, rest, TWS_FRAME_DEAD, via + 1), 1);
+}
+END_TEST
+
+START_TEST(messages_sent_again_keep_their_order)
+{
+    struct app *a = side_open(&p.c, 40000, false);
+
+    side_flush(&p.c, 0);
+    side_send(&p.c, a, 40000, false);
+    side_flush(&p.c, 0);
+    side_send(&p.c, a, 40000, true);
+    side_flush(&p.c, 0);
+    unsigned messages = p.c.tail[0] - p.c.head[0];
+    ck_assert_uint_gt(messages, 0);
+    pair_cut(&p, 0);
+    pair_link(&p, 1);
+    side_flush(&p.c, 1);
+    while (deliver(&p.c, &p.s, 1))
+        continue;
+    side_flush(&p.s, 1);
+    while (deliver(&p.s, &p.c, 1))
+        continue;
+    side_flush(&p.c, 1);
+    uint64_t last = 0;
+    struct tws_frame f;
+    for (unsigned n = 0; find_frame(&p.c, 1, TWS_FRAME_DATA, a->id, n, &f); n++) {
+        ck_assert_uint_ge(f.offset, last);
+        last = f.offset + f.len;
+    }
+    ck_assert(find_frame(&p.c, 1, TWS_FRAME_OPEN, a->id, 0, &f));
+    pair_run(&p);
+    ck_assert_uint_eq(other(&p.s, a)->got, 120000);
+}
+END_TEST
+
+START_TEST(frames_of_the_dead_link_itself_are_not_sent_again)
+{
+    pair_link(&p, 1);
+    pair_run(&p);
+    struct app *a = side_open(&p.c, 100, false);
+    pair_run(&p);
+    side_send(&p.s, other(&p.s, a), 100, false);
+    side_tick(&p.c, 15 * SEC);
+    p.s.now = p.c.now;
+    side_flush(&p.c, 0);
+    deliver(&p.c, &p.s, 0);
+    side_flush(&p.s, 0);
+    side_flush(&p.s, 1);
+    unsigned i = count_frames(&p.s, 0, TWS_FRAME_DATA, a->id) > 0 ? 0 : 1;
+    struct tws_frame f;
+    ck_assert(find_frame(&p.s, 0, TWS_FRAME_PONG, 0, 0, &f));
+    pair_cut(&p, i);
+    pair_run(&p);
+    ck_assert_uint_eq(a->got, 100);
+    ck_assert(!p.c.closed);
+}
+END_TEST
+
+/* ---- sticky until known ---- */
+
+START_TEST(nothing_of_a_channel_overtakes_its_open_on_another_link)
+{
+    pair_link(&p, 1);
+    pair_run(&p);
+    struct app *a = side_open(&p.c, 4000, false);
+    side_flush(&p.c, 0);
+    side_flush(&p.c, 1);
+    unsigned i = count_frames(&p.c, 0, TWS_FRAME_OPEN, a->id) == 1 ? 0 : 1;
+    ck_assert_uint_eq(count_frames(&p.c, i, TWS_FRAME_OPEN, a->id), 1);
+    ck_assert_uint_eq(count_frames(&p.c, i, TWS_FRAME_DATA, a->id), 1);
+    /* The link with OPEN is gone on this side, its fate unknown: the channel is silent. */
+    side_lose(&p.c, i);
+    side_send(&p.c, a, 10, false);
+    tws_channel_reset(a->ch, TWS_CODE_SHUTDOWN, NULL, p.c.now);
+    side_flush(&p.c, 1 - i);
+    ck_assert_uint_eq(count_frames(&p.c, 1 - i, TWS_FRAME_DATA, a->id), 0);
+    ck_assert_uint_eq(count_frames(&p.c, 1 - i, TWS_FRAME_RESET, a->id), 0);
+    ck_assert_uint_eq(count_frames(&p.c, 1 - i, TWS_FRAME_OPEN, a->id), 0);
+    /* The peer says it processed nothing of it: OPEN comes again, then the rest. */
+    pair_run(&p);
+    ck_assert(!p.s.closed);
+    ck_assert_ptr_null(a->ch);
+    ck_assert_ptr_null(other(&p.s, a)->ch);
+}
+END_TEST
+
+START_TEST(an_open_that_arrived_is_not_sent_again)
+{
+    pair_link(&p, 1);
+    pair_run(&p);
+    struct app *a = side_open(&p.c, 0, false);
+    side_flush(&p.c, 0);
+    side_flush(&p.c, 1);
+    unsigned i = count_frames(&p.c, 0, TWS_FRAME_OPEN, a->id) == 1 ? 0 : 1;
+    while (deliver(&p.c, &p.s, i))
+        continue;
+    side_lose(&p.c, i); /* OPENED is still on the other side */
+    pair_run(&p);
+    ck_assert(!p.s.closed && !p.c.closed);
+    ck_assert(a->opened);
+    side_send(&p.c, a, 1000, true);
+    pair_run(&p);
+    ck_assert_uint_eq(other(&p.s, a)->got, 1000);
+}
+END_TEST
+
+START_TEST(nothing_of_the_accepting_side_overtakes_opened)
+{
+    pair_link(&p, 1);
+    pair_run(&p);
+    struct app *a = side_open(&p.c, 0, false);
+    side_flush(&p.c, 0);
+    side_flush(&p.c, 1);
+    while (deliver(&p.c, &p.s, 0) || deliver(&p.c, &p.s, 1))
+        continue;
+    struct app *b = other(&p.s, a);
+    side_flush(&p.s, 0);
+    side_flush(&p.s, 1);
+    unsigned i = count_frames(&p.s, 0, TWS_FRAME_OPENED, a->id) == 1 ? 0 : 1;
+    side_lose(&p.s, i);
+    side_send(&p.s, b, 1000, true);
+    side_flush(&p.s, 1 - i);
+    ck_assert_uint_eq(count_frames(&p.s, 1 - i, TWS_FRAME_DATA, a->id), 0);
+    pair_run(&p);
+    ck_assert(!p.c.closed);
+    ck_assert(a->opened && a->ended);
+    ck_assert_uint_eq(a->got, 1000);
+}
+END_TEST
+
+START_TEST(once_known_a_channel_goes_on_over_any_link)
+{
+    pair_link(&p, 1);
+    pair_run(&p);
+    struct app *a = side_open(&p.c, 0, false);
+    pair_run(&p);
+    side_send(&p.c, a, 1000, false);
+    side_flush(&p.c, 0);
+    side_flush(&p.c, 1);
+    unsigned i = count_frames(&p.c, 0, TWS_FRAME_DATA, a->id) > 0 ? 0 : 1;
+    side_lose(&p.c, i);
+    side_send(&p.c, a, 1000, false);
+    side_flush(&p.c, 1 - i);
+    ck_assert_uint_eq(count_frames(&p.c, 1 - i, TWS_FRAME_DATA, a->id), 1);
+    ck_assert_uint_eq(frame_on(&p.c, 1 - i, TWS_FRAME_DATA).offset, 1000);
+    pair_run(&p);
+    ck_assert_uint_eq(other(&p.s, a)->got, 2000);
+}
+END_TEST
+
+/* ---- ACK ---- */
+
+static uint64_t acked(unsigned i)
+{
+    struct tws_frame f;
+    return find_frame(&p.s, i, TWS_FRAME_ACK, i + 1, 0, &f) ? f.offset : 0;
+}
+
+START_TEST(an_ack_waits_ten_milliseconds)
+{
+    struct app *a = side_open(&p.c, 0, false);
+
+    pair_pass(&p, 100 * MS, 5 * MS);
+    side_send(&p.c, a, 100, false);
+    side_flush(&p.c, 0);
+    while (deliver(&p.c, &p.s, 0))
+        continue;
+    side_flush(&p.s, 0);
+    ck_assert_uint_eq(acked(0), 0);
+    ck_assert_uint_eq(tws_session_deadline(p.s.s), p.s.now + 10 * MS);
+    side_tick(&p.s, 10 * MS - 1);
+    side_flush(&p.s, 0);
+    ck_assert_uint_eq(acked(0), 0);
+    side_tick(&p.s, 1);
+    side_flush(&p.s, 0);
+    ck_assert_uint_eq(acked(0), tws_link_stats(p.s.link[0]).messages_received);
+    ck_assert_uint_eq(tws_get32(frame_on(&p.s, 0, TWS_FRAME_ACK).payload), 10 * MS);
+}
+END_TEST
+
+START_TEST(an_ack_comes_at_once_after_32_messages_or_64_kib_or_if_asked)
+{
+    struct app *a = side_open(&p.c, 0, false);
+    int messages = 0;
+
+    pair_pass(&p, 100 * MS, 5 * MS);
+    do {
+        side_send(&p.c, a, _i == 1 ? 30000 : 10, false);
+        side_flush(&p.c, 0);
+        deliver(&p.c, &p.s, 0);
+        if (_i == 2)
+            send_frame(
+                &p.s, 0,
+                (struct tws_frame){.type = TWS_FRAME_PING, .flags = TWS_FLAG_ACK_NOW, .offset = 1});
+        messages++;
+        side_flush(&p.s, 0);
+    } while (acked(0) == 0 && messages < 100);
+    ck_assert_int_eq(messages, _i == 0 ? 32 : _i == 1 ? 3 : 1);
+}
+END_TEST
+
+START_TEST(an_ack_rides_first_in_a_message_that_goes_anyway)
+{
+    struct app *a = side_open(&p.c, 0, false);
+
+    pair_pass(&p, 100 * MS, 5 * MS);
+    side_send(&p.c, a, 100, false);
+    side_flush(&p.c, 0);
+    deliver(&p.c, &p.s, 0);
+    side_send(&p.s, other(&p.s, a), 100, false);
+    side_flush(&p.s, 0);
+    ck_assert_uint_eq(p.s.tail[0] - p.s.head[0], 1);
+    ck_assert_uint_eq(p.s.out[0][p.s.head[0] % PAIR_QUEUE].p[0], TWS_FRAME_ACK);
+    ck_assert_uint_eq(count_frames(&p.s, 0, TWS_FRAME_DATA, a->id), 1);
+}
+END_TEST
+
+START_TEST(idle_sides_do_not_acknowledge_each_others_acks)
+{
+    side_open(&p.c, 0, false);
+    pair_pass(&p, SEC, 5 * MS);
+    uint64_t sent = tws_link_stats(p.c.link[0]).messages_sent;
+    pair_pass(&p, SEC, 5 * MS);
+    ck_assert_uint_eq(tws_link_stats(p.c.link[0]).messages_sent, sent);
+}
+END_TEST
+
+START_TEST(an_ack_empties_the_log_up_to_its_number)
+{
+    struct app *a = side_open(&p.c, 0, false);
+
+    pair_pass(&p, 100 * MS, 5 * MS);
+    for (int i = 0; i < 3; i++) {
+        side_send(&p.c, a, 1000, false);
+        side_flush(&p.c, 0);
+    }
+    uint64_t sent = tws_link_stats(p.c.link[0]).messages_sent;
+    ck_assert_uint_eq(tws_link_stats(p.c.link[0]).in_flight, 3 * 1016);
+    for (uint64_t n = 2; n + 1 > 0 && n <= 2; n--) {
+        send_frame(
+            &p.c, 0,
+            (struct tws_frame){.type = TWS_FRAME_ACK, .channel = 1, .offset = sent - n, .len = 4});
+        ck_assert_uint_eq(tws_link_stats(p.c.link[0]).in_flight, n * 1016);
+    }
+}
+END_TEST
+
+START_TEST(a_deadline_that_was_kept_is_not_told_again)
+{
+    struct app *a = side_open(&p.c, 0, false);
+
+    pair_pass(&p, 100 * MS, 5 * MS);
+    side_send(&p.c, a, 100, false);
+    side_flush(&p.c, 0);
+    deliver(&p.c, &p.s, 0);
+    /* The transport is full: the ACK is due, but a timer that fires at once for ever helps nobody.
+     */
+    side_tick(&p.s, 10 * MS);
+    ck_assert_uint_gt(tws_session_deadline(p.s.s), p.s.now);
+    ck_assert(tws_session_wants_write(p.s.s, p.s.link[0], p.s.now));
+}
+END_TEST
+
+/* ---- life signs ---- */
+
+static void check_heartbeats(struct side *d, uint64_t interval)
+{
+    struct tws_frame f;
+
+    side_forget(d);
+    side_tick(d, interval - 1);
+    side_flush(d, 0);
+    ck_assert(!find_frame(d, 0, TWS_FRAME_PING, 0, 0, &f));
+    ck_assert_uint_eq(tws_session_deadline(d->s), d->now + 1);
+    side_tick(d, 1);
+    side_flush(d, 0);
+    ck_assert(find_frame(d, 0, TWS_FRAME_PING, 0, 0, &f));
+    side_tick(d, interval);
+    ck_assert_ptr_nonnull(d->link[0]);
+    side_tick(d, interval);
+    ck_assert_ptr_null(d->link[0]);
+    ck_assert_uint_eq(event(d, TWS_EVENT_LINK_LOST)->code, TWS_CODE_TIMEOUT);
+}
+
+START_TEST(a_silent_link_is_pinged_and_given_up_after_two_missed_heartbeats)
+{
+    check_heartbeats(_i == 0 ? &p.c : &p.s, 15 * SEC);
+}
+END_TEST
+
+START_TEST(any_byte_is_a_sign_of_life)
+{
+    for (int i = 0; i < 10; i++) {
+        side_tick(&p.c, 14 * SEC);
+        tws_session_link_heard(p.c.link[0], p.c.now);
+    }
+    side_flush(&p.c, 0);
+    ck_assert_uint_eq(count_frames(&p.c, 0, TWS_FRAME_PING, 0), 0);
+    ck_assert_ptr_nonnull(p.c.link[0]);
+}
+END_TEST
+
+START_TEST(an_idle_pair_stays_up_by_pings_and_measures_the_round_trip)
+{
+    pair_pass(&p, 600 * SEC, 5 * SEC);
+    ck_assert_ptr_nonnull(p.c.link[0]);
+    ck_assert_ptr_nonnull(p.s.link[0]);
+    side_tick(&p.c, 15 * SEC);
+    side_flush(&p.c, 0);
+    deliver(&p.c, &p.s, 0);
+    p.c.now += 40 * MS;
+    side_flush(&p.s, 0);
+    while (deliver(&p.s, &p.c, 0))
+        continue;
+    ck_assert_uint_gt(tws_link_stats(p.c.link[0]).srtt_us, 0);
+}
+END_TEST
+
+START_TEST(only_one_pong_is_pending_and_echoes_the_last_ping)
+{
+    for (uint64_t i = 1; i <= 5; i++)
+        send_frame(&p.s, 0, (struct tws_frame){.type = TWS_FRAME_PING, .offset = i});
+    p.s.now += 3000;
+    side_flush(&p.s, 0);
+    ck_assert_uint_eq(count_frames(&p.s, 0, TWS_FRAME_PONG, 0), 1);
+    ck_assert_uint_eq(frame_on(&p.s, 0, TWS_FRAME_PONG).offset, 5);
+    ck_assert_uint_eq(tws_get32(frame_on(&p.s, 0, TWS_FRAME_PONG).payload), 3000);
+}
+END_TEST
+
+START_TEST(without_progress_a_link_is_suspect_after_1_s_and_lost_after_10)
+{
+    struct app *a = side_open(&p.c, 1000, false);
+
+    side_flush(&p.c, 0);
+    side_tick(&p.c, SEC - 1);
+    ck_assert(!tws_link_stats(p.c.link[0]).suspect);
+    side_tick(&p.c, 1);
+    ck_assert(tws_link_stats(p.c.link[0]).suspect);
+    for (int i = 0; i < 8; i++) {
+        side_tick(&p.c, SEC);
+        tws_session_link_heard(p.c.link[0], p.c.now); /* life is not progress */
+    }
+    side_tick(&p.c, SEC - 1);
+    ck_assert_ptr_nonnull(p.c.link[0]);
+    side_tick(&p.c, 1);
+    ck_assert_ptr_null(p.c.link[0]);
+    pair_link(&p, 1);
+    pair_run(&p);
+    ck_assert_uint_eq(other(&p.s, a)->got, 1000);
+}
+END_TEST
+
+START_TEST(progress_ends_suspicion)
+{
+    side_open(&p.c, 1000, false);
+    side_flush(&p.c, 0);
+    side_tick(&p.c, 5 * SEC);
+    ck_assert(tws_link_stats(p.c.link[0]).suspect);
+    p.s.now = p.c.now;
+    while (deliver(&p.c, &p.s, 0))
+        continue;
+    side_tick(&p.s, 20 * MS);
+    side_flush(&p.s, 0);
+    while (deliver(&p.s, &p.c, 0))
+        continue;
+    ck_assert(!tws_link_stats(p.c.link[0]).suspect);
+    side_tick(&p.c, 6 * SEC);
+    ck_assert_ptr_nonnull(p.c.link[0]);
+}
+END_TEST
+
+START_TEST(grace_over_ends_the_session_with_code_12)
+{
+    struct side *d = _i == 0 ? &p.c : &p.s;
+
+    side_lose(d, 0);
+    ck_assert_uint_eq(tws_session_deadline(d->s), d->now + 120 * SEC);
+    side_tick(d, 120 * SEC - 1);
+    ck_assert(!d->closed);
+    side_tick(d, 1);
+    ck_assert(d->closed);
+    ck_assert_uint_eq(d->code, TWS_CODE_TIMEOUT);
+}
+END_TEST
+
+START_TEST(links_that_never_speak_do_not_prolong_grace)
+{
+    side_lose(&p.s, 0);
+    for (unsigned i = 1; i < 16 && !p.s.closed; i++) {
+        ck_assert_int_eq(side_link(&p.s, i), TWS_OK);
+        side_tick(&p.s, 10 * SEC);
+        ck_assert_ptr_null(p.s.link[i]);
+    }
+    ck_assert(p.s.closed);
+}
+END_TEST
+
+START_TEST(a_server_says_nothing_on_a_link_before_the_client)
+{
+    ck_assert_int_eq(side_link(&p.s, 1), TWS_OK);
+    side_lose(&p.s, 0);
+    side_flush(&p.s, 1);
+    ck_assert_uint_eq(p.s.tail[1], 0);
+    ck_assert(!tws_session_wants_write(p.s.s, p.s.link[1], p.s.now));
+}
+END_TEST
+
+START_TEST(seventeen_links_are_one_too_many)
+{
+    for (unsigned i = 1; i < 16; i++)
+        ck_assert_int_eq(side_link(&p.c, i), TWS_OK);
+    ck_assert_int_eq(side_link(&p.c, 16), TWS_FULL);
+    ck_assert_uint_eq(tws_session_stats(p.c.s).links, 16);
+}
+END_TEST
+
+int main(void)
+{
+    TCase *tc = tcase_create("session links");
+    tcase_set_timeout(tc, 20);
+    tcase_add_checked_fixture(tc, set_up, tear_down);
+    tcase_add_loop_test(tc, what_a_dead_link_did_not_deliver_goes_over_another, 0, 6);
+    tcase_add_test(tc, a_session_without_links_waits_and_goes_on_with_the_next);
+    tcase_add_test(tc, the_first_message_of_a_link_is_link_then_every_dead);
+    tcase_add_test(tc, dead_closes_the_peers_link_and_is_answered_once_with_its_number);
+    tcase_add_loop_test(tc, dead_with_an_impossible_number_ends_the_session, 0, 6);
+    tcase_add_test(tc, dead_for_an_unknown_link_is_answered_with_0_and_the_id_is_refused);
+    tcase_add_test(tc, dead_for_an_unknown_link_cannot_claim_messages);
+    tcase_add_test(tc, an_id_is_never_used_twice);
+    tcase_add_test(tc, an_ack_for_a_settled_link_is_ignored);
+    tcase_add_test(tc, a_dead_that_may_be_lost_with_its_link_is_sent_again);
+    tcase_add_test(tc, messages_sent_again_keep_their_order);
+    tcase_add_test(tc, frames_of_the_dead_link_itself_are_not_sent_again);
+    tcase_add_test(tc, nothing_of_a_channel_overtakes_its_open_on_another_link);
+    tcase_add_test(tc, an_open_that_arrived_is_not_sent_again);
+    tcase_add_test(tc, nothing_of_the_accepting_side_overtakes_opened);
+    tcase_add_test(tc, once_known_a_channel_goes_on_over_any_link);
+    tcase_add_test(tc, an_ack_waits_ten_milliseconds);
+    tcase_add_loop_test(tc, an_ack_comes_at_once_after_32_messages_or_64_kib_or_if_asked, 0, 3);
+    tcase_add_test(tc, an_ack_rides_first_in_a_message_that_goes_anyway);
+    tcase_add_test(tc, idle_sides_do_not_acknowledge_each_others_acks);
+    tcase_add_test(tc, an_ack_empties_the_log_up_to_its_number);
+    tcase_add_test(tc, a_deadline_that_was_kept_is_not_told_again);
+    tcase_add_loop_test(tc, a_silent_link_is_pinged_and_given_up_after_two_missed_heartbeats, 0, 2);
+    tcase_add_test(tc, any_byte_is_a_sign_of_life);
+    tcase_add_test(tc, an_idle_pair_stays_up_by_pings_and_measures_the_round_trip);
+    tcase_add_test(tc, only_one_pong_is_pending_and_echoes_the_last_ping);
+    tcase_add_test(tc, without_progress_a_link_is_suspect_after_1_s_and_lost_after_10);
+    tcase_add_test(tc, progress_ends_suspicion);
+    tcase_add_loop_test(tc, grace_over_ends_the_session_with_code_12, 0, 2);
+    tcase_add_test(tc, links_that_never_speak_do_not_prolong_grace);
+    tcase_add_test(tc, a_server_says_nothing_on_a_link_before_the_client);
+    tcase_add_test(tc, seventeen_links_are_one_too_many);
+    return run_suite("session links", tc);
+}
