@@ -1,8 +1,8 @@
 /* app.c - see app.h: finds the subcommand. */
 #include "tws/app/app.h"
 
-#include "help.h"
-#include "load.h"
+#include "help_priv.h"
+#include "load_priv.h"
 
 #include "tws/app/commands.h"
 
@@ -43,7 +43,7 @@ static int run(int argc, char **argv, unsigned verbose)
     if (is(command, "-h", "--help") || strcmp(command, "help") == 0)
         return tws_command_help(argc, argv);
     fprintf(stderr, "tws: \"%.40s\" is not a command; see tws --help\n", command);
-    return EXIT_USAGE;
+    return TWS_EXIT_USAGE;
 }
 
 int tws_app_main(int argc, char **argv)
@@ -56,6 +56,6 @@ int tws_app_main(int argc, char **argv)
         verbose++;
     if (i < argc)
         return run(argc - i, argv + i, verbose);
-    help_program(stderr);
-    return EXIT_USAGE;
+    tws_help_program(stderr);
+    return TWS_EXIT_USAGE;
 }

@@ -2,8 +2,8 @@
  * check.c - `tws check`: reads configuration files exactly as a process would, keys and all, and
  * starts nothing.
  */
-#include "file.h"
-#include "load.h"
+#include "file_priv.h"
+#include "load_priv.h"
 
 #include "tws/app/commands.h"
 #include "tws/app/config.h"
@@ -36,17 +36,17 @@ static enum kind kind_of_line(const char *line)
 
 static enum kind guess(const char *path)
 {
-    struct file f;
+    struct tws_file f;
     enum kind kind = GUESS;
 
-    if (file_read(path, TWS_YAML_MAX, &f) == TWS_OK) {
+    if (tws_file_read(path, TWS_YAML_MAX, &f) == TWS_OK) {
         for (const char *line = f.bytes; line != NULL && kind == GUESS;) {
             kind = kind_of_line(line);
             line = strchr(line, '\n');
             line = line != NULL ? line + 1 : NULL;
         }
     }
-    file_free(&f);
+    tws_file_free(&f);
     return kind != GUESS ? kind : SERVER;
 }
 
@@ -106,7 +106,7 @@ static enum kind kind_option(const char *arg)
 static int usage(void)
 {
     fputs("Usage: tws check [--client | --server | --keys] FILE...\n", stderr);
-    return EXIT_USAGE;
+    return TWS_EXIT_USAGE;
 }
 
 int tws_command_check(int argc, char **argv)
@@ -127,7 +127,7 @@ int tws_command_check(int argc, char **argv)
         tws_err err = check_file(argv[i], kind, &diag);
 
         if (err != TWS_OK)
-            code = load_exit_code(err);
+            code = tws_load_exit_code(err);
     }
     return code;
 }

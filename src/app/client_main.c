@@ -1,8 +1,7 @@
 /* client_main.c - `tws client`: wires the client into a process; no logic. */
-#include "process.h"
-
 #include "tws/app/commands.h"
 #include "tws/app/config.h"
+#include "tws/app/process.h"
 #include "tws/tunnel/client.h"
 
 static tws_err configure(const struct tws_settings *s, struct tws_diag *diag, void **config)
@@ -55,8 +54,8 @@ static void stop(void *tunnel)
 
 int tws_command_client(int argc, char **argv, unsigned verbose)
 {
-    static const struct role role = {TWS_OPT_CLIENT, "tws client", configure, discard, start,
-                                     reload,         redial,       drain,     status,  stop};
+    static const struct tws_role role = {TWS_OPT_CLIENT, "tws client", configure, discard, start,
+                                         reload,         redial,       drain,     status,  stop};
 
-    return process_run(&role, argc, argv, verbose);
+    return tws_process_run(&role, argc, argv, verbose);
 }

@@ -5,13 +5,13 @@
 #include <stdio.h>
 #include <string.h>
 
-tws_err config_copy(const char *text, char **out)
+tws_err tws_config_copy(const char *text, char **out)
 {
     *out = text != NULL ? strdup(text) : NULL;
     return text == NULL || *out != NULL ? TWS_OK : TWS_NOMEM;
 }
 
-void config_fill_limits(const struct tws_settings *s, struct tws_link_limits *out)
+void tws_config_fill_limits(const struct tws_settings *s, struct tws_link_limits *out)
 {
     *out = (struct tws_link_limits){
         .grace_ms = s->grace_ms,
@@ -29,7 +29,7 @@ void config_fill_limits(const struct tws_settings *s, struct tws_link_limits *ou
     };
 }
 
-void config_judge_passwd(const struct tws_settings *s, struct tws_diag *diag)
+void tws_config_judge_passwd(const struct tws_settings *s, struct tws_diag *diag)
 {
     const struct tws_table *t = tws_table_settings();
     const struct tws_given *g = &s->given[tws_option_find(t, s->who, "passwd") - t->rows];
@@ -42,8 +42,8 @@ void config_judge_passwd(const struct tws_settings *s, struct tws_diag *diag)
                       s->config, s->config);
 }
 
-void config_error(const struct tws_settings *s, struct tws_diag *diag, const char *name,
-                  const char *fmt, ...)
+void tws_config_error(const struct tws_settings *s, struct tws_diag *diag, const char *name,
+                      const char *fmt, ...)
 {
     char place[TWS_PLACE], text[512];
     va_list ap;

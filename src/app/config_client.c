@@ -20,12 +20,12 @@ static tws_err take_server(const struct tws_settings *s, struct tws_diag *diag,
     tws_err err = TWS_ABSENT;
 
     if (s->server == NULL) {
-        config_error(s, diag, "server", "server is missing: the server's URL, wss://host/path");
+        tws_config_error(s, diag, "server", "server is missing: the server's URL, wss://host/path");
         return TWS_OK;
     }
     err = tws_url_parse(s->server, &url, &why);
     if (err == TWS_ABSENT) {
-        config_error(s, diag, "server", "server: found \"%.80s\", %s", s->server, why);
+        tws_config_error(s, diag, "server", "server: found \"%.80s\", %s", s->server, why);
         return TWS_OK;
     }
     c->tls = url.tls;
@@ -67,7 +67,7 @@ static void add_forward(const struct tws_settings *s, struct tws_diag *diag,
         if (f->line != 0)
             tws_diag_error(diag, "%s:%u: two forwards listen on %s", s->config, f->line, text);
         else
-            config_error(s, diag, "listen", "two forwards listen on %s", text);
+            tws_config_error(s, diag, "listen", "two forwards listen on %s", text);
         return;
     }
     c->forwards[c->nforwards++] = (struct tws_forward){f->listen, f->remote};
@@ -88,13 +88,14 @@ static tws_err take_forwards(const struct tws_settings *s, struct tws_diag *diag
         add_forward(s, diag, c,
                     &(struct tws_forward_settings){.listen = s->listen, .remote = s->remote});
     else if (listen)
-        config_error(s, diag, "listen",
-                     "listen has no remote: say where the server shall connect to");
+        tws_config_error(s, diag, "listen",
+                         "listen has no remote: say where the server shall connect to");
     else if (remote)
-        config_error(s, diag, "remote", "remote has no listen: say where to accept connections");
+        tws_config_error(s, diag, "remote",
+                         "remote has no listen: say where to accept connections");
     else if (s->forwards.n == 0)
-        config_error(s, diag, "listen",
-                     "nothing to forward: give listen and remote, or a list of forwards");
+        tws_config_error(s, diag, "listen",
+                         "nothing to forward: give listen and remote, or a list of forwards");
     return TWS_OK;
 }
 
@@ -105,17 +106,17 @@ static tws_err take_key(const struct tws_settings *s, struct tws_diag *diag,
     tws_err err = TWS_OK;
 
     if (s->key_file != NULL && s->passwd != NULL) {
-        config_error(s, diag, "passwd", "both key_file and passwd are given: give one");
+        tws_config_error(s, diag, "passwd", "both key_file and passwd are given: give one");
     } else if (s->key_file != NULL) {
         tws_settings_place(s, "key_file", place, sizeof place);
         err = tws_key_file_read(place, s->key_file, &c->key, diag);
     } else if (s->passwd != NULL) {
         tws_settings_place(s, "passwd", place, sizeof place);
-        config_judge_passwd(s, diag);
+        tws_config_judge_passwd(s, diag);
         err = tws_key_of_passphrase(place, s->passwd, &c->key, diag);
     } else {
-        config_error(s, diag, "key_file",
-                     "no key: give key_file (made by tws keygen) or the server's passwd");
+        tws_config_error(s, diag, "key_file",
+                         "no key: give key_file (made by tws keygen) or the server's passwd");
     }
     return err == TWS_CONFIG ? TWS_OK : err; /* said already; go on to find more */
 }
@@ -129,12 +130,12 @@ static tws_err take_proxy(const struct tws_settings *s, struct tws_diag *diag,
     if (s->proxy == NULL)
         err = tws_proxy_from_env(c->tls, &c->server, &c->proxy);
     else if (*s->proxy != '\0' && strcmp(s->proxy, "none") != 0)
-        err = config_copy(s->proxy, &c->proxy);
+        err = tws_config_copy(s->proxy, &c->proxy);
     if (err != TWS_OK || c->proxy == NULL)
         return err;
     why = tws_proxy_check(c->proxy);
     if (why != NULL && s->proxy != NULL)
-        config_error(s, diag, "proxy", "proxy: %s", why);
+        tws_config_error(s, diag, "proxy", "proxy: %s", why);
     else if (why != NULL)
         tws_diag_error(diag, "the proxy in the environment: %s; or set proxy: none", why);
     return TWS_OK;
@@ -145,10 +146,10 @@ static tws_err take_name(const struct tws_settings *s, struct tws_client_config 
     char host[65] = "";
 
     if (s->name != NULL)
-        return config_copy(s->name, &c->name);
+        return tws_config_copy(s->name, &c->name);
     if (gethostname(host, sizeof host - 1) != 0 || host[0] == '\0')
-        return config_copy(FALLBACK_NAME, &c->name);
-    return config_copy(host, &c->name);
+        return tws_config_copy(FALLBACK_NAME, &c->name);
+    return tws_config_copy(host, &c->name);
 }
 
 static tws_err take_tls(const struct tws_settings *s, struct tws_diag *diag,
@@ -159,8 +160,8 @@ static tws_err take_tls(const struct tws_settings *s, struct tws_diag *diag,
         tws_diag_warn(diag, "insecure: the server's certificate is not verified; anyone in between "
                             "can pose as the server");
     if (s->ca_file != NULL && access(s->ca_file, R_OK) != 0)
-        config_error(s, diag, "ca_file", "ca_file %s: %s", s->ca_file, strerror(errno));
-    return config_copy(s->ca_file, &c->ca_file);
+        tws_config_error(s, diag, "ca_file", "ca_file %s: %s", s->ca_file, strerror(errno));
+    return tws_config_copy(s->ca_file, &c->ca_file);
 }
 
 static tws_err fill(const struct tws_settings *s, struct tws_diag *diag,
@@ -171,7 +172,7 @@ static tws_err fill(const struct tws_settings *s, struct tws_diag *diag,
     c->connections = s->connections;
     c->retry_timeout_ms = s->retry_timeout_ms;
     c->connect_timeout_ms = s->connect_timeout_ms;
-    config_fill_limits(s, &c->link);
+    tws_config_fill_limits(s, &c->link);
     err = take_server(s, diag, c);
     if (err == TWS_OK)
         err = take_forwards(s, diag, c);

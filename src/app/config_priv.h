@@ -5,14 +5,14 @@
 #include "tws/app/config.h"
 
 /* strdup(3) of `text` into *out; NULL stays NULL. TWS_NOMEM. */
-TWS_MUST_USE tws_err config_copy(const char *text, char **out);
+TWS_MUST_USE tws_err tws_config_copy(const char *text, char **out);
 /* The rows that both ends have. */
-void config_fill_limits(const struct tws_settings *s, struct tws_link_limits *out);
+void tws_config_fill_limits(const struct tws_settings *s, struct tws_link_limits *out);
 /* What is wrong with how `passwd` was given: warnings only. */
-void config_judge_passwd(const struct tws_settings *s, struct tws_diag *diag);
+void tws_config_judge_passwd(const struct tws_settings *s, struct tws_diag *diag);
 /* An error about the row `name`, with its place. */
-__attribute__((format(printf, 4, 5))) void config_error(const struct tws_settings *s,
-                                                        struct tws_diag *diag, const char *name,
-                                                        const char *fmt, ...);
+__attribute__((format(printf, 4, 5))) void tws_config_error(const struct tws_settings *s,
+                                                            struct tws_diag *diag, const char *name,
+                                                            const char *fmt, ...);
 
 #endif

@@ -24,15 +24,15 @@ static tws_err add_passphrase_user(const struct tws_settings *s, struct tws_diag
     *u = (struct tws_user){
         .allow_all = s->allow.n == 0, .max_sessions = s->max_sessions, .rate = s->rate};
     tws_settings_place(s, "passwd", place, sizeof place);
-    config_judge_passwd(s, diag);
+    tws_config_judge_passwd(s, diag);
     if (u->allow_all)
         tws_diag_warn(diag,
                       "%swhoever has the passphrase reaches every target this machine reaches: set "
                       "allow, or give each user a key (keys_file)",
                       place);
-    err = config_copy(PASSPHRASE_USER, &u->name);
+    err = tws_config_copy(PASSPHRASE_USER, &u->name);
     if (err == TWS_OK)
-        err = rules_copy(&s->allow, u);
+        err = tws_rules_copy(&s->allow, u);
     if (err == TWS_OK)
         err = tws_key_of_passphrase(place, s->passwd, &u->key, diag);
     return err;
@@ -49,13 +49,14 @@ static tws_err take_users(const struct tws_settings *s, struct tws_diag *diag,
     if (s->keys_file != NULL)
         err = tws_users_read(place, s->keys_file, diag, &users);
     else if (s->passwd == NULL)
-        config_error(s, diag, "keys_file", "nobody could connect: give keys_file or passwd");
+        tws_config_error(s, diag, "keys_file", "nobody could connect: give keys_file or passwd");
     if ((err == TWS_OK || err == TWS_CONFIG) && s->passwd != NULL)
         err = add_passphrase_user(s, diag, &users);
     else if (err == TWS_OK && s->allow.n > 0)
-        config_error(s, diag, "allow",
-                     "allow is for clients with the passphrase (passwd), and there is none; users "
-                     "have their own in the keys file");
+        tws_config_error(
+            s, diag, "allow",
+            "allow is for clients with the passphrase (passwd), and there is none; users "
+            "have their own in the keys file");
     c->users = users.users;
     c->nusers = users.n;
     return err == TWS_CONFIG ? TWS_OK : err; /* said already; go on to find more */
@@ -64,17 +65,17 @@ static tws_err take_users(const struct tws_settings *s, struct tws_diag *diag,
 static tws_err take_site(const struct tws_settings *s, struct tws_diag *diag,
                          struct tws_server_config *c)
 {
-    tws_err err = config_copy(s->path, &c->path);
+    tws_err err = tws_config_copy(s->path, &c->path);
 
     if (s->path != NULL && s->path[0] != '/')
-        config_error(s, diag, "path", "path: found \"%.80s\", expected a path such as /tws",
-                     s->path);
+        tws_config_error(s, diag, "path", "path: found \"%.80s\", expected a path such as /tws",
+                         s->path);
     if (s->decoy != NULL && s->decoy[0] != '/' && strncmp(s->decoy, "http://", 7) != 0)
-        config_error(s, diag, "decoy",
-                     "decoy: found \"%.80s\", expected an absolute directory or http://host:port",
-                     s->decoy);
+        tws_config_error(
+            s, diag, "decoy",
+            "decoy: found \"%.80s\", expected an absolute directory or http://host:port", s->decoy);
     if (err == TWS_OK)
-        err = config_copy(s->decoy, &c->decoy);
+        err = tws_config_copy(s->decoy, &c->decoy);
     return err;
 }
 
@@ -99,11 +100,11 @@ static tws_err fill(const struct tws_settings *s, struct tws_diag *diag,
 
     c->listen = s->listen;
     c->connect_timeout_ms = s->connect_timeout_ms;
-    config_fill_limits(s, &c->link);
+    tws_config_fill_limits(s, &c->link);
     if (s->listen.port == 0)
-        config_error(s, diag, "listen",
-                     "listen is missing: where to accept clients, such as "
-                     "127.0.0.1:5202");
+        tws_config_error(s, diag, "listen",
+                         "listen is missing: where to accept clients, such as "
+                         "127.0.0.1:5202");
     err = take_site(s, diag, c);
     if (err == TWS_OK)
         err = take_proxies(s, c);

@@ -1,5 +1,5 @@
-/* file.c - see file.h. */
-#include "file.h"
+/* file.c - see file_priv.h. */
+#include "file_priv.h"
 
 #include "tws/base/secret.h"
 
@@ -13,7 +13,7 @@
 #define STEP 4096
 
 /* Grows by copying, so that no unwiped copy is left behind as realloc(3) would. */
-static tws_err grow(struct file *f, size_t *cap)
+static tws_err grow(struct tws_file *f, size_t *cap)
 {
     size_t bigger = *cap == 0 ? STEP : *cap * 2;
     char *p = malloc(bigger + 1);
@@ -30,7 +30,7 @@ static tws_err grow(struct file *f, size_t *cap)
     return TWS_OK;
 }
 
-static tws_err read_all(int fd, size_t max, struct file *f)
+static tws_err read_all(int fd, size_t max, struct tws_file *f)
 {
     size_t cap = 0;
 
@@ -53,7 +53,7 @@ static tws_err read_all(int fd, size_t max, struct file *f)
     }
 }
 
-tws_err file_read(const char *path, size_t max, struct file *f)
+tws_err tws_file_read(const char *path, size_t max, struct tws_file *f)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     struct stat st;
@@ -74,7 +74,7 @@ out:
     return err;
 }
 
-void file_free(struct file *f)
+void tws_file_free(struct tws_file *f)
 {
     if (f->bytes != NULL)
         tws_wipe(f->bytes, f->n);
@@ -82,7 +82,7 @@ void file_free(struct file *f)
     memset(f, 0, sizeof *f);
 }
 
-const char *file_why(tws_err err)
+const char *tws_file_why(tws_err err)
 {
     if (err == TWS_SYS)
         return strerror(errno);

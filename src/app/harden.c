@@ -1,5 +1,5 @@
-/* harden.c - see harden.h. */
-#include "harden.h"
+/* harden.c - see harden_priv.h. */
+#include "harden_priv.h"
 
 #include "tws/net/socket.h"
 
@@ -18,7 +18,7 @@
 #define TRACEABLE 0
 #endif
 
-void harden(void)
+void tws_harden(void)
 {
     struct rlimit none = {0, 0};
 

@@ -1,7 +1,6 @@
 /* help.c - `tws --help` and `tws help`. */
-#include "help.h"
-
-#include "load.h"
+#include "help_priv.h"
+#include "load_priv.h"
 
 #include "tws/app/commands.h"
 #include "tws/app/reference.h"
@@ -9,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-void help_program(FILE *out)
+void tws_help_program(FILE *out)
 {
     fputs("tws - TCP tunnel over WebSocket\n"
           "\n"
@@ -48,6 +47,6 @@ int tws_command_help(int argc, char **argv)
     else if (strcmp(topic, "options") == 0)
         return help_options(argc > 2 ? argv[2] : NULL);
     else
-        help_program(stdout);
+        tws_help_program(stdout);
     return EXIT_SUCCESS;
 }

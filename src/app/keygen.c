@@ -1,5 +1,5 @@
 /* keygen.c - `tws keygen`: a new key, and what the server's keys file needs of it. */
-#include "load.h"
+#include "load_priv.h"
 
 #include "tws/app/commands.h"
 #include "tws/app/key.h"
@@ -19,7 +19,7 @@ static int usage(void)
           "  -n NAME   the user's name in the server's log (client)\n"
           "Without -o the key is printed, for a place of your own.\n",
           stderr);
-    return EXIT_USAGE;
+    return TWS_EXIT_USAGE;
 }
 
 static int fail(const char *path)

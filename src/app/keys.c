@@ -1,6 +1,6 @@
 /* keys.c - the users of a keys file; see config.h. */
 #include "config_priv.h"
-#include "file.h"
+#include "file_priv.h"
 #include "rules_priv.h"
 
 #include "tws/app/key.h"
@@ -21,7 +21,7 @@ static void add_any(struct tws_rule *rules, size_t *n, const struct tws_rule *an
                                           .port_max = any->port_max};
 }
 
-tws_err rules_copy(const struct tws_items *from, struct tws_user *to)
+tws_err tws_rules_copy(const struct tws_items *from, struct tws_user *to)
 {
     const struct tws_rule *rules = from->p;
 
@@ -37,7 +37,7 @@ tws_err rules_copy(const struct tws_items *from, struct tws_user *to)
         }
         r = &to->allow[to->nallow++];
         *r = rules[i];
-        if (config_copy(rules[i].name, &r->name) != TWS_OK)
+        if (tws_config_copy(rules[i].name, &r->name) != TWS_OK)
             return TWS_NOMEM;
     }
     return TWS_OK;
@@ -61,9 +61,9 @@ static tws_err fill_user(const char *path, const struct tws_user_settings *from,
                        "makes it%s",
                        path, from->line, from->name,
                        from->key_id != NULL ? ", without its prefix when key_id is given" : "");
-    if (config_copy(from->name, &to->name) != TWS_OK)
+    if (tws_config_copy(from->name, &to->name) != TWS_OK)
         return TWS_NOMEM;
-    return rules_copy(&from->allow, to);
+    return tws_rules_copy(&from->allow, to);
 }
 
 static void find_doubles(const char *path, const struct tws_user_settings *list,
@@ -131,14 +131,14 @@ tws_err tws_users_read_yaml(const char *path, const char *bytes, size_t n, struc
 tws_err tws_users_read(const char *where, const char *path, struct tws_diag *diag,
                        struct tws_users *out)
 {
-    struct file f;
-    tws_err err = secret_file_read(where, path, &f, diag);
+    struct tws_file f;
+    tws_err err = tws_secret_file_read(where, path, &f, diag);
 
     *out = (struct tws_users){0};
     if (err != TWS_OK)
         return err;
     err = tws_users_read_yaml(path, f.bytes, f.n, diag, out);
-    file_free(&f);
+    tws_file_free(&f);
     return err;
 }
 

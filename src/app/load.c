@@ -1,11 +1,11 @@
-/* load.c - see load.h. */
-#include "load.h"
+/* load.c - see load_priv.h. */
+#include "load_priv.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-tws_err load_settings(struct tws_settings *s, unsigned who, int argc, char **argv,
-                      struct tws_diag *diag)
+tws_err tws_load_settings(struct tws_settings *s, unsigned who, int argc, char **argv,
+                          struct tws_diag *diag)
 {
     tws_err err = tws_settings_init(s, who);
     char *path = NULL;
@@ -22,11 +22,11 @@ tws_err load_settings(struct tws_settings *s, unsigned who, int argc, char **arg
     return err;
 }
 
-int load_exit_code(tws_err err)
+int tws_load_exit_code(tws_err err)
 {
     if (err == TWS_OK)
         return EXIT_SUCCESS;
     if (err == TWS_USAGE)
-        return EXIT_USAGE;
-    return err == TWS_CONFIG ? EXIT_CONFIG : EXIT_FAILURE;
+        return TWS_EXIT_USAGE;
+    return err == TWS_CONFIG ? TWS_EXIT_CONFIG : EXIT_FAILURE;
 }

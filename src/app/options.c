@@ -108,7 +108,7 @@ static tws_err take_value(struct tws_settings *s, const struct tws_option *o, ch
         return TWS_USAGE;
     }
     err = tws_value_parse(o, takes_value(o) ? text : "true", field);
-    *g = (struct tws_given){.argv = true, .mark = takes_value(o) ? settings_mark(text) : 1};
+    *g = (struct tws_given){.argv = true, .mark = takes_value(o) ? tws_settings_mark(text) : 1};
     if (err == TWS_ABSENT) {
         tws_value_expected(o, expected, sizeof expected);
         tws_value_found(o, text, found, sizeof found);

@@ -1,9 +1,9 @@
 /* process.c - see process.h. */
-#include "process.h"
+#include "tws/app/process.h"
 
-#include "harden.h"
-#include "load.h"
-#include "signals.h"
+#include "harden_priv.h"
+#include "load_priv.h"
+#include "signals_priv.h"
 
 #include "tws/app/log_stderr.h"
 #include "tws/app/notify.h"
@@ -14,10 +14,10 @@
 #include <string.h>
 
 #define STATUS_BYTES 200
-#define STATUS_EVERY UINT64_C(2000000) /* µs */
+#define STATUS_EVERY UINT64_C(1000000) /* µs */
 
 struct process {
-    const struct role *role;
+    const struct tws_role *role;
     int argc;
     char **argv;
     unsigned verbose;
@@ -26,7 +26,7 @@ struct process {
     void *config, *tunnel;
     struct tws_loop *loop;
     struct tws_ws *ws;
-    struct signals signals;
+    struct tws_signals signals;
     bool draining;
     struct tws_timer status_timer, watchdog_timer;
     char status[STATUS_BYTES];
@@ -35,7 +35,7 @@ struct process {
 static tws_err configure(struct process *p, struct tws_diag *diag, struct tws_settings *s,
                          void **config)
 {
-    tws_err err = load_settings(s, p->role->who, p->argc, p->argv, diag);
+    tws_err err = tws_load_settings(s, p->role->who, p->argc, p->argv, diag);
 
     s->verbose += p->verbose;
     return err == TWS_OK ? p->role->configure(s, diag, config) : err;
@@ -152,15 +152,15 @@ static void end(struct process *p)
     p->role->drain(p->tunnel, on_drained, p);
 }
 
-static void on_signal(void *arg, enum signal_kind kind)
+static void on_signal(void *arg, enum tws_signal_kind kind)
 {
     struct process *p = arg;
 
-    if (kind == SIGNAL_END)
+    if (kind == TWS_SIGNAL_END)
         end(p);
-    else if (kind == SIGNAL_RELOAD && !p->draining)
+    else if (kind == TWS_SIGNAL_RELOAD && !p->draining)
         reload(p);
-    else if (kind == SIGNAL_REDIAL && p->role->redial != NULL)
+    else if (kind == TWS_SIGNAL_REDIAL && p->role->redial != NULL)
         p->role->redial(p->tunnel);
 }
 
@@ -175,7 +175,7 @@ static tws_err start(struct process *p)
     if (err == TWS_OK)
         err = p->role->start(p->loop, p->ws, p->config, &p->tunnel);
     if (err == TWS_OK)
-        err = signals_start(&p->signals, tws_loop_uv(p->loop), on_signal, p);
+        err = tws_signals_start(&p->signals, tws_loop_uv(p->loop), on_signal, p);
     return err;
 }
 
@@ -190,7 +190,7 @@ static int live(struct process *p)
     } else {
         tws_log(TWS_LOG_ERROR, "cannot start", "why=\"%s\"", tws_err_text(err));
     }
-    signals_stop(&p->signals);
+    tws_signals_stop(&p->signals);
     p->role->stop(p->tunnel);
     if (p->ws != NULL)
         tws_ws_free(p->ws);
@@ -199,7 +199,7 @@ static int live(struct process *p)
     return err == TWS_OK ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-int process_run(const struct role *role, int argc, char **argv, unsigned verbose)
+int tws_process_run(const struct tws_role *role, int argc, char **argv, unsigned verbose)
 {
     const char *name = role->name;
     struct process p = {.role = role, .argc = argc, .argv = argv, .verbose = verbose};
@@ -207,14 +207,14 @@ int process_run(const struct role *role, int argc, char **argv, unsigned verbose
     tws_err err = TWS_OK;
     int code = EXIT_SUCCESS;
 
-    harden();
+    tws_harden();
     err = configure(&p, &diag, &p.settings, &p.config);
     if (err == TWS_ABSENT) {
         tws_reference_help(stdout, role->who);
     } else if (err != TWS_OK) {
         if (err == TWS_USAGE)
             fprintf(stderr, "%s: see %s --help\n", role->name, role->name);
-        code = load_exit_code(err);
+        code = tws_load_exit_code(err);
     } else {
         tws_log_stderr(&p.settings);
         code = live(&p);

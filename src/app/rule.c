@@ -1,8 +1,8 @@
 /*
- * rule.c - see rule.h. What looks like an address must be one: "10.0.0.1/8" or "10.0.0" never
+ * rule.c - see rule_priv.h. What looks like an address must be one: "10.0.0.1/8" or "10.0.0" never
  * silently becomes a host name.
  */
-#include "rule.h"
+#include "rule_priv.h"
 
 #include <ctype.h>
 #include <stdlib.h>

@@ -6,6 +6,6 @@
 #include "tws/tunnel/config.h"
 
 /* Copies the list of struct tws_rule into the user's `allow`. TWS_NOMEM: free the user. */
-TWS_MUST_USE tws_err rules_copy(const struct tws_items *from, struct tws_user *to);
+TWS_MUST_USE tws_err tws_rules_copy(const struct tws_items *from, struct tws_user *to);
 
 #endif

@@ -1,5 +1,5 @@
 /* secretfile.c - finding and reading files with secrets; see key.h. */
-#include "file.h"
+#include "file_priv.h"
 
 #include "tws/app/key.h"
 
@@ -52,13 +52,13 @@ static bool is_credential(const char *path)
            strstr(path + n, "/../") == NULL;
 }
 
-static tws_err judge(const char *where, const char *path, tws_err read, const struct file *f,
+static tws_err judge(const char *where, const char *path, tws_err read, const struct tws_file *f,
                      struct tws_diag *diag)
 {
     if (read == TWS_NOMEM)
         return TWS_NOMEM;
     if (read != TWS_OK)
-        tws_diag_error(diag, "%s%s: %s", where, path, file_why(read));
+        tws_diag_error(diag, "%s%s: %s", where, path, tws_file_why(read));
     else if (f->exposed && !is_credential(path))
         tws_diag_error(diag, "%s%s: others can read this file with secrets; do: chmod 600 %s",
                        where, path, path);
@@ -67,8 +67,8 @@ static tws_err judge(const char *where, const char *path, tws_err read, const st
     return TWS_CONFIG;
 }
 
-tws_err secret_file_read(const char *where, const char *path, struct file *out,
-                         struct tws_diag *diag)
+tws_err tws_secret_file_read(const char *where, const char *path, struct tws_file *out,
+                             struct tws_diag *diag)
 {
     char *real = NULL;
     tws_err err = TWS_OK;
@@ -77,9 +77,9 @@ tws_err secret_file_read(const char *where, const char *path, struct file *out,
     err = tws_secret_path(path, &real, diag);
     if (err != TWS_OK)
         return err;
-    err = judge(where, real, file_read(real, SECRET_FILE_MAX, out), out, diag);
+    err = judge(where, real, tws_file_read(real, SECRET_FILE_MAX, out), out, diag);
     if (err != TWS_OK)
-        file_free(out);
+        tws_file_free(out);
     free(real);
     return err;
 }
@@ -108,9 +108,9 @@ static char *only_line(char *text)
 tws_err tws_key_file_read(const char *where, const char *path, struct tws_key *out,
                           struct tws_diag *diag)
 {
-    struct file f;
+    struct tws_file f;
     char *line = NULL;
-    tws_err err = secret_file_read(where, path, &f, diag);
+    tws_err err = tws_secret_file_read(where, path, &f, diag);
 
     if (err != TWS_OK)
         return err;
@@ -122,6 +122,6 @@ tws_err tws_key_file_read(const char *where, const char *path, struct tws_key *o
                        where, path);
         err = TWS_CONFIG;
     }
-    file_free(&f);
+    tws_file_free(&f);
     return err;
 }

@@ -1,8 +1,7 @@
 /* server_main.c - `tws server`: wires the server into a process; no logic. */
-#include "process.h"
-
 #include "tws/app/commands.h"
 #include "tws/app/config.h"
+#include "tws/app/process.h"
 #include "tws/tunnel/server.h"
 
 static tws_err configure(const struct tws_settings *s, struct tws_diag *diag, void **config)
@@ -50,8 +49,8 @@ static void stop(void *tunnel)
 
 int tws_command_server(int argc, char **argv, unsigned verbose)
 {
-    static const struct role role = {TWS_OPT_SERVER, "tws server", configure, discard, start,
-                                     reload,         NULL,         drain,     status,  stop};
+    static const struct tws_role role = {TWS_OPT_SERVER, "tws server", configure, discard, start,
+                                         reload,         NULL,         drain,     status,  stop};
 
-    return process_run(&role, argc, argv, verbose);
+    return tws_process_run(&role, argc, argv, verbose);
 }

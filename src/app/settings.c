@@ -1,7 +1,7 @@
 /* settings.c - see settings.h; the command line is in options.c. */
 #include "tws/app/settings.h"
 
-#include "file.h"
+#include "file_priv.h"
 #include "settings_priv.h"
 
 #include "tws/app/yaml.h"
@@ -24,7 +24,7 @@ void tws_settings_fini(struct tws_settings *s)
 }
 
 /* FNV-1a: only tells "another text" from "the same". */
-uint32_t settings_mark(const char *text)
+uint32_t tws_settings_mark(const char *text)
 {
     uint32_t h = 2166136261u;
 
@@ -37,7 +37,7 @@ static void note_key(void *ctx, size_t row, unsigned line, const char *text)
 {
     struct tws_settings *s = ctx;
 
-    s->given[row] = (struct tws_given){.line = line, .mark = settings_mark(text ? text : "")};
+    s->given[row] = (struct tws_given){.line = line, .mark = tws_settings_mark(text ? text : "")};
 }
 
 tws_err tws_settings_read_yaml(struct tws_settings *s, const char *path, const char *bytes,
@@ -62,17 +62,17 @@ tws_err tws_settings_read_yaml(struct tws_settings *s, const char *path, const c
 
 tws_err tws_settings_read_file(struct tws_settings *s, const char *path, struct tws_diag *diag)
 {
-    struct file f;
-    tws_err err = file_read(path, TWS_YAML_MAX, &f);
+    struct tws_file f;
+    tws_err err = tws_file_read(path, TWS_YAML_MAX, &f);
 
     if (err == TWS_OK) {
         s->file_is_exposed = f.exposed;
         err = tws_settings_read_yaml(s, path, f.bytes, f.n, diag);
     } else if (err != TWS_NOMEM) {
-        tws_diag_error(diag, "%s: %s", path, file_why(err));
+        tws_diag_error(diag, "%s: %s", path, tws_file_why(err));
         err = TWS_CONFIG;
     }
-    file_free(&f);
+    tws_file_free(&f);
     return err;
 }
 

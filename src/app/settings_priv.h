@@ -5,6 +5,6 @@
 #include <stdint.h>
 
 /* A number for a value's text. */
-uint32_t settings_mark(const char *text);
+uint32_t tws_settings_mark(const char *text);
 
 #endif

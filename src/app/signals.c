@@ -1,18 +1,20 @@
-/* signals.c - see signals.h. */
-#include "signals.h"
+/* signals.c - see signals_priv.h. */
+#include "signals_priv.h"
 
 #include <errno.h>
 #include <signal.h>
 
 static const struct {
     int number;
-    enum signal_kind kind;
-} answered[] = {
-    {SIGTERM, SIGNAL_END}, {SIGINT, SIGNAL_END}, {SIGHUP, SIGNAL_RELOAD}, {SIGUSR1, SIGNAL_REDIAL}};
+    enum tws_signal_kind kind;
+} answered[] = {{SIGTERM, TWS_SIGNAL_END},
+                {SIGINT, TWS_SIGNAL_END},
+                {SIGHUP, TWS_SIGNAL_RELOAD},
+                {SIGUSR1, TWS_SIGNAL_REDIAL}};
 
 static void on_signal(uv_signal_t *handle, int number)
 {
-    struct signals *s = handle->data;
+    struct tws_signals *s = handle->data;
 
     for (size_t i = 0; i < sizeof answered / sizeof *answered; i++)
         if (answered[i].number == number) {
@@ -27,7 +29,7 @@ static tws_err failed(int uv_error)
     return TWS_SYS;
 }
 
-tws_err signals_start(struct signals *s, uv_loop_t *loop, signal_fn *fn, void *arg)
+tws_err tws_signals_start(struct tws_signals *s, uv_loop_t *loop, tws_signal_fn *fn, void *arg)
 {
     struct sigaction ignore = {.sa_handler = SIG_IGN};
 
@@ -50,12 +52,12 @@ tws_err signals_start(struct signals *s, uv_loop_t *loop, signal_fn *fn, void *a
 
 static void on_closed(uv_handle_t *handle)
 {
-    struct signals *s = handle->data;
+    struct tws_signals *s = handle->data;
 
     s->n--;
 }
 
-void signals_stop(struct signals *s)
+void tws_signals_stop(struct tws_signals *s)
 {
     uv_loop_t *loop = s->n > 0 ? s->handles[0].loop : NULL;
     size_t n = s->n;

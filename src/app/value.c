@@ -1,7 +1,7 @@
 /* value.c - see value.h. One row per type below; a parser never half-writes its field. */
 #include "tws/app/value.h"
 
-#include "rule.h"
+#include "rule_priv.h"
 
 #include "tws/base/addr.h"
 #include "tws/base/secret.h"

@@ -1,20 +1,20 @@
 /*
- * process.h - what a client process and a server process have in common: settings, hardening, log,
- * loop, signals, service manager, reload, end. What differs is a struct role.
+ * process.h - what a client process and a server process have in common: settings, hardening,
+ * log, loop, signals, service manager, reload, end. What differs is a struct tws_role.
  *
  *      SIGHUP           read the configuration again; on an error nothing changes
  *      SIGTERM, SIGINT  drain; a second one ends at once
  *      SIGUSR1          dial every missing link now (client)
  */
-#ifndef TWS_SRC_APP_PROCESS_H
-#define TWS_SRC_APP_PROCESS_H
+#ifndef TWS_APP_PROCESS_H
+#define TWS_APP_PROCESS_H
 
 #include "tws/app/settings.h"
 #include "tws/net/loop.h"
 #include "tws/ws/upgrade.h"
 
 /* `config` and `tunnel` are the role's own types. */
-struct role {
+struct tws_role {
     unsigned who;     /* TWS_OPT_CLIENT, TWS_OPT_SERVER */
     const char *name; /* "tws client" */
     tws_err (*configure)(const struct tws_settings *s, struct tws_diag *diag, void **config);
@@ -28,6 +28,6 @@ struct role {
 };
 
 /* Runs until a signal ends it. `verbose`: -v given before the subcommand. The exit code. */
-int process_run(const struct role *role, int argc, char **argv, unsigned verbose);
+int tws_process_run(const struct tws_role *role, int argc, char **argv, unsigned verbose);
 
 #endif

@@ -1,6 +1,6 @@
-/* rule.h - the text form of one allowed target. */
-#ifndef TWS_SRC_APP_RULE_H
-#define TWS_SRC_APP_RULE_H
+/* rule_priv.h - the text form of one allowed target. */
+#ifndef TWS_SRC_APP_RULE_PRIV_H
+#define TWS_SRC_APP_RULE_PRIV_H
 
 #include "tws/tunnel/config.h"
 

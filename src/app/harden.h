@@ -1,8 +1,0 @@
-/* harden.h - what a process with keys in memory takes away from itself. */
-#ifndef TWS_SRC_APP_HARDEN_H
-#define TWS_SRC_APP_HARDEN_H
-
-/* No core dumps, not traceable by others of its user, as many descriptors as allowed. */
-void harden(void);
-
-#endif
