@@ -25,7 +25,7 @@ static tws_err derive(EVP_PKEY_CTX *ctx, uint8_t out[TWS_X25519_LEN])
     size_t len = TWS_X25519_LEN;
 
     if (EVP_PKEY_derive(ctx, out, &len) != 1 || tws_equal_secret(out, zero, TWS_X25519_LEN))
-        return tws_openssl_failed(TWS_E_PROTOCOL);
+        return TWS_E_PROTOCOL;
     return TWS_OK;
 }
 

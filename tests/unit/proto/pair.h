@@ -2,6 +2,7 @@
 #ifndef TWS_TEST_PAIR_H
 #define TWS_TEST_PAIR_H
 
+#include "tws/crypto/hkdf.h"
 #include "tws/proto/code.h"
 #include "tws/proto/handshake.h"
 
@@ -103,6 +104,34 @@ static inline void pair_welcome(struct pair *p)
     pair_hello(p);
     ck_assert_int_eq(pair_judge(p, p->hello), TWS_OK);
     ck_assert_int_eq(pair_accept(p), TWS_OK);
+}
+
+/* Loop tests run for a new session (0) and for a join (1). */
+static inline void pair_init_mode(struct pair *p, int mode)
+{
+    if (mode == TWS_HS_JOIN)
+        pair_init_join(p);
+    else
+        pair_init(p);
+}
+
+/* The HMAC of the messages so far under E(key, label), as docs/protocol.md has it. */
+static inline void mac_of(const uint8_t *key, const char *label, const struct tws_span *parts,
+                          size_t n, uint8_t *out)
+{
+    uint8_t hash[32], mac_key[32];
+
+    ck_assert_int_eq(tws_sha256(parts, n, hash), TWS_OK);
+    ck_assert_int_eq(tws_hkdf_expand(key, label, (struct tws_span){NULL, 0}, mac_key), TWS_OK);
+    ck_assert_int_eq(
+        tws_hmac((struct tws_span){mac_key, 32}, &(struct tws_span){hash, sizeof hash}, 1, out),
+        TWS_OK);
+}
+
+static inline void expect_nothing(const struct tws_hs_result *r)
+{
+    static const uint8_t zero[sizeof *r];
+    ck_assert_mem_eq(r, zero, sizeof *r);
 }
 
 #endif
