@@ -6,7 +6,7 @@
 #
 #   install   Debian packages that are missing, as root or with sudo
 #   release   gcc, optimised, with its unit tests, simulator and corpus replays
-#   clang     clang, optimised, no warning allowed
+#   clang     clang, optimised, no warning allowed: the same tests
 #   lint      format, static analysis, layers, symbols, sizes, banned functions, documentation links
 #   asan      gcc with ASan and UBSan: the same tests
 #   fuzz      clang with ASan and UBSan: the same tests, then each fuzz target for FUZZ_SECONDS (20)
@@ -94,11 +94,11 @@ part_asan() {
 }
 
 part_clang() {
-  build clang
+  build clang && check clang
 }
 
 part_lint() {
-  [ -f build/clang/libtws_mux.a ] || build clang || return 1
+  build clang || return 1
   for lint in tests/lint/check_*; do
     step "lint $(basename "$lint")" "$lint" build/clang
   done

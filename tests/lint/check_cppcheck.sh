@@ -8,6 +8,6 @@ exec cppcheck --quiet --std=c11 --language=c --enable=warning,style,performance,
   --error-exitcode=1 --cppcheck-build-dir="$1/cppcheck" -j "$(nproc)" -I include -D_GNU_SOURCE -D__GNUC__=12 \
   -DTWS_VERSION='"0"' \
   --library=posix,gnu --suppress=missingIncludeSystem --suppress=unusedStructMember --suppress=constParameterCallback \
-  --suppress=variableScope --suppress=uninitvar \
+  --suppress=variableScope --suppress=constParameter --suppress=redundantContinue --suppress=uninitvar \
   --suppress=nullPointer --suppress=nullPointerRedundantCheck --suppress=ctunullpointer \
   --suppress=unmatchedSuppression --suppress=checkersReport src include

@@ -43,7 +43,7 @@ bool tws_ip_equal(const struct tws_ip *a, const struct tws_ip *b);
 struct tws_ip tws_ip_unmap(struct tws_ip ip);
 bool tws_ip_is_loopback(const struct tws_ip *ip);
 bool tws_ip_is_link_local(const struct tws_ip *ip);
-bool tws_ip_is_multicast(const struct tws_ip *ip); /* and IPv4 broadcast */
+bool tws_ip_is_multicast(const struct tws_ip *ip);   /* and IPv4 broadcast */
 bool tws_ip_is_unspecified(const struct tws_ip *ip); /* and 0.0.0.0/8 */
 
 /* "10.0.0.0/8", "::1"; a bare address is its whole length. One inside ::ffff:0:0/96 becomes IPv4.

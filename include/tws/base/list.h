@@ -70,7 +70,7 @@ static inline void tws_list_append_all(struct tws_node *to, struct tws_node *fro
     tws_list_init(from);
 }
 
-#define TWS_CONTAINER(node, type, field) ((type *)(void *)((char *)(node) - offsetof(type, field)))
+#define TWS_CONTAINER(node, type, field) ((type *)(void *)((char *)(node)-offsetof(type, field)))
 #define TWS_LIST_FIRST(list, type, field)                                                          \
     (tws_list_empty(list) ? NULL : TWS_CONTAINER((list)->next, type, field))
 /* Walks the list; `it` and `tmp_` are struct tws_node *; the body may unlink `it`. */
