@@ -35,8 +35,8 @@ TWS_MUST_USE tws_err tws_hex_decode(const char *text, void *out, size_t n);
 #define TWS_BASE64URL_TEXT(n) (((n)*4 + 2) / 3 + 1)
 /* TWS_FULL: `cap` is less than TWS_BASE64URL_TEXT(n). */
 TWS_MUST_USE tws_err tws_base64url_encode(const void *in, size_t n, char *out, size_t cap);
-/* Exactly n bytes; unused bits at the end must be 0, so that each value has one text. TWS_ABSENT.
- */
+/* Exactly n bytes; unused bits at the end must be 0, so that each value has one text. TWS_ABSENT:
+ * it is not that; what `out` holds is then of no use. */
 TWS_MUST_USE tws_err tws_base64url_decode(const char *text, void *out, size_t n);
 
 /* Of the `n` words the one that is the fewest edits (Damerau-Levenshtein, neighbours swapped count
