@@ -9,6 +9,7 @@
 #include "tws/app/notify.h"
 #include "tws/app/reference.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,7 +39,16 @@ static tws_err configure(struct process *p, struct tws_diag *diag, struct tws_se
     tws_err err = tws_load_settings(s, p->role->who, p->argc, p->argv, diag);
 
     s->verbose += p->verbose;
-    return err == TWS_OK ? p->role->configure(s, diag, config) : err;
+    if (err == TWS_OK)
+        err = p->role->configure(s, diag, config);
+    tws_settings_forget(s);
+    return err;
+}
+
+/* Whoever failed with TWS_SYS left errno as it was. */
+static const char *why(tws_err err)
+{
+    return err == TWS_SYS ? strerror(errno) : tws_err_text(err);
 }
 
 /* ---- the service manager ---- */
@@ -126,7 +136,7 @@ static void reload(struct process *p)
         tws_log(TWS_LOG_INFO, "reloaded", "");
     } else {
         tws_settings_fini(&s);
-        tws_log(TWS_LOG_ERROR, "reload failed, nothing changed", "why=\"%s\"", tws_err_text(err));
+        tws_log(TWS_LOG_ERROR, "reload failed, nothing changed", "why=\"%s\"", why(err));
     }
     tws_notify("READY=1");
 }
@@ -188,7 +198,7 @@ static int live(struct process *p)
         tws_loop_run(p->loop);
         stop_notifying(p);
     } else {
-        tws_log(TWS_LOG_ERROR, "cannot start", "why=\"%s\"", tws_err_text(err));
+        tws_log(TWS_LOG_ERROR, "cannot start", "why=\"%s\"", why(err));
     }
     tws_signals_stop(&p->signals);
     p->role->stop(p->tunnel);

@@ -4,8 +4,8 @@
 #include "file_priv.h"
 #include "settings_priv.h"
 
+#include "tws/app/value.h"
 #include "tws/app/yaml.h"
-#include "tws/base/secret.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +21,15 @@ tws_err tws_settings_init(struct tws_settings *s, unsigned who)
 void tws_settings_fini(struct tws_settings *s)
 {
     tws_record_fini(tws_table_settings(), s);
+}
+
+void tws_settings_forget(struct tws_settings *s)
+{
+    const struct tws_table *t = tws_table_settings();
+
+    for (size_t i = 0; i < t->nrows; i++)
+        if (t->rows[i].type == TWS_TYPE_SECRET)
+            tws_value_fini(&t->rows[i], (char *)s + t->rows[i].offset);
 }
 
 /* FNV-1a: only tells "another text" from "the same". */

@@ -74,6 +74,8 @@ struct tws_keys_file {
 /* Defaults for `who`. TWS_NOMEM. */
 TWS_MUST_USE tws_err tws_settings_init(struct tws_settings *s, unsigned who);
 void tws_settings_fini(struct tws_settings *s);
+/* Wipes the secrets, once the configuration has what it needs of them. */
+void tws_settings_forget(struct tws_settings *s);
 
 /* Reads the options in argv[1..]. TWS_USAGE: said so to `diag`; TWS_ABSENT: --help was asked for;
  * TWS_NOMEM. */

@@ -240,6 +240,9 @@ START_TEST(every_kind_of_value_is_read)
     ck_assert_uint_eq(s.encrypt, 1);
     ck_assert_uint_eq(s.verbose, 1);
     ck_assert_str_eq(s.passwd, "12345");
+    tws_settings_forget(&s);
+    ck_assert_ptr_null(s.passwd);
+    ck_assert_str_eq(s.server, "wss://example.com/tws");
     tws_settings_fini(&s);
 }
 END_TEST
