@@ -1,0 +1,393 @@
+/*
+ * upgrade_client.c - from a URL to an open WebSocket.
+ *
+ *      connector (all addresses, errno known) -> [CONNECT through a proxy] -> libwebsockets
+ *
+ * libwebsockets 4.1 has no way to be given a connected descriptor, and its own dialling blocks in
+ * the resolver, forgets errno, has no hook to bind or mark a socket and one proxy for a vhost. So
+ * it is told to dial a unix socket that exists only for this call, which succeeds at once, and in
+ * LWS_CALLBACK_WSI_CREATE, which comes between its connect() and its first byte, dup3(2) puts our
+ * connection in that socket's place. libuv registers a descriptor with epoll only when it next
+ * polls, so it has not seen the other one.
+ */
+#include "lws_priv.h"
+#include "proxy_priv.h"
+#include "tls_priv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/err.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define CONNECT_US   3000000
+#define HANDSHAKE_US 5000000
+#define HOST_MAX     110  /* libwebsockets writes the Host header into 128 bytes */
+#define PATH_LEN_MAX 1024 /* and the request into 4096 */
+
+struct tws_dial {
+    struct tws_upgrade *u;
+    struct tws_connector *connector;
+    int fd; /* connected, not yet libwebsockets' */
+    struct tws_hostport target;
+    char *path, *ca_file;
+    bool tls, insecure, via_proxy;
+    X509_STORE *store;
+    struct tws_proxy_url proxy_url;
+    struct tws_proxy proxy;
+    uint64_t handshake_us;
+};
+
+void tws_dial_free(struct tws_dial *d)
+{
+    if (d == NULL)
+        return;
+    if (d->connector != NULL)
+        tws_connector_cancel(d->connector);
+    tws_proxy_stop(&d->proxy);
+    tws_socket_close(d->fd);
+    X509_STORE_free(d->store);
+    free(d->path);
+    free(d->ca_file);
+    tws_loop_free_later(d->u->ws->loop, d); /* the proxy may be calling */
+}
+
+struct tws_upgrade *tws_tls_find(struct tws_ws *ws, int fd, struct tws_tls_demand *out)
+{
+    struct tws_node *it, *tmp;
+
+    TWS_LIST_EACH(it, tmp, &ws->upgrades)
+    {
+        struct tws_upgrade *u = TWS_CONTAINER(it, struct tws_upgrade, upgrades_node);
+
+        if (u->dial != NULL && u->fd == fd && u->state == TWS_UPGRADE_OPENING) {
+            *out = (struct tws_tls_demand){u->dial->store, u->dial->target.host};
+            return u;
+        }
+    }
+    return NULL;
+}
+
+/* ---- handing the descriptor over ---- */
+
+/* A unix socket that accepts one connection; its name for libwebsockets in `address`. */
+static int open_stand_in(char *address, size_t cap)
+{
+    struct sockaddr_un sun = {.sun_family = AF_UNIX};
+    socklen_t len = sizeof(sa_family_t); /* only the family: the kernel picks an abstract name */
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (fd < 0)
+        return -1;
+    if (bind(fd, (struct sockaddr *)&sun, len) != 0 || listen(fd, 1) != 0)
+        goto fail;
+    len = sizeof(sun);
+    if (getsockname(fd, (struct sockaddr *)&sun, &len) != 0)
+        goto fail;
+    len -= (socklen_t)offsetof(struct sockaddr_un, sun_path);
+    (void)snprintf(address, cap, "+@%.*s", (int)len - 1, sun.sun_path + 1);
+    return fd;
+fail:
+    tws_socket_close(fd);
+    return -1;
+}
+
+static void format_host(const struct tws_dial *d, char *out, size_t cap)
+{
+    if (d->target.port != (d->tls ? 443 : 80)) {
+        tws_hostport_format(&d->target, out, cap);
+        return;
+    }
+    (void)snprintf(out, cap, strchr(d->target.host, ':') != NULL ? "[%s]" : "%s", d->target.host);
+}
+
+static void connect_lws(struct tws_upgrade *u, const char *address)
+{
+    struct tws_dial *d = u->dial;
+    struct lws_client_connect_info info = {0};
+    char host[TWS_HOSTPORT_TEXT];
+    struct lws *wsi;
+
+    format_host(d, host, sizeof(host));
+    info.context = u->ws->lws;
+    info.vhost = u->ws->vhost;
+    info.address = address;
+    info.port = d->target.port;
+    info.host = host;
+    info.path = d->path;
+    info.protocol = TWS_SUBPROTOCOL;
+    info.ietf_version_or_minus_one = -1;
+    info.alpn = "http/1.1";
+    info.opaque_user_data = u;
+    info.ssl_connection = LCCSCF_HTTP_NO_FOLLOW_REDIRECT;
+    if (d->tls)
+        info.ssl_connection |= LCCSCF_USE_SSL | LCCSCF_SKIP_SERVER_CERT_HOSTNAME_CHECK;
+    u->state = TWS_UPGRADE_OPENING;
+    u->step = d->tls ? "TLS" : "upgrade";
+    u->in_connect = true;
+    wsi = lws_client_connect_via_info(&info);
+    u->in_connect = false;
+    if (u->state == TWS_UPGRADE_DYING) {
+        if (wsi != NULL && u->wsi != NULL)
+            lws_set_timeout(wsi, 1, LWS_TO_KILL_SYNC);
+        return;
+    }
+    if (wsi != NULL)
+        return;
+    /* It reports nothing of what goes wrong inside that call. Once it knew the descriptor it is
+     * winding up by itself, and WSI_DESTROY follows. */
+    u->in_connect = u->wsi != NULL;
+    tws_upgrade_fail(u, 0, NULL, "%s",
+                     u->tls_why[0] != '\0' ? u->tls_why : "connection closed by the server");
+}
+
+static bool prepare_tls(struct tws_upgrade *u)
+{
+    char why[TWS_WHY_MAX];
+
+    if (!u->dial->tls || u->dial->insecure)
+        return true;
+    u->dial->store = tws_tls_store(u->dial->ca_file, why, sizeof(why));
+    if (u->dial->store != NULL)
+        return true;
+    tws_upgrade_fail(u, 0, "TLS", "%s", why);
+    return false;
+}
+
+static void hand_over(struct tws_upgrade *u)
+{
+    char address[sizeof(struct sockaddr_un)];
+    int stand_in;
+
+    if (!prepare_tls(u))
+        return;
+    stand_in = open_stand_in(address, sizeof(address));
+    if (stand_in < 0) {
+        tws_upgrade_fail(u, 0, "connect", "%s", strerror(errno));
+        return;
+    }
+    connect_lws(u, address);
+    tws_socket_close(stand_in);
+}
+
+/* ---- dialling ---- */
+
+static void on_proxy(struct tws_proxy *p, const char *why)
+{
+    struct tws_dial *d = TWS_CONTAINER(p, struct tws_dial, proxy);
+
+    if (why != NULL)
+        tws_upgrade_fail(d->u, 0, NULL, "%s", why);
+    else
+        hand_over(d->u);
+}
+
+static void on_connected(void *arg, const struct tws_connect_result *r)
+{
+    struct tws_upgrade *u = arg;
+    struct tws_dial *d = u->dial;
+    char peer[TWS_HOSTPORT_TEXT] = "";
+
+    d->connector = NULL;
+    if (r->peer.len > 0)
+        tws_sockaddr_format(&r->peer, peer, sizeof(peer));
+    if (r->failure != TWS_CONNECT_OK) {
+        const char *step = r->failure == TWS_CONNECT_RESOLVE ? "resolve"
+                           : d->via_proxy                    ? "connect to proxy"
+                                                             : "connect";
+        const char *to = peer[0] != '\0' ? peer
+                         : d->via_proxy  ? d->proxy_url.address.host
+                                         : d->target.host;
+
+        tws_upgrade_fail(u, 0, step, "%s: %s", to, r->detail);
+        return;
+    }
+    d->fd = r->fd;
+    u->peer = r->peer;
+    tws_timer_start(&u->deadline, d->handshake_us);
+    if (!d->via_proxy) {
+        hand_over(u);
+        return;
+    }
+    u->step = "proxy";
+    if (tws_proxy_start(u->ws->loop, &d->proxy, d->fd, &d->proxy_url, &d->target, on_proxy) !=
+        TWS_OK)
+        tws_upgrade_fail(u, 0, NULL, "%s", strerror(errno));
+}
+
+/* What is wrong with the request itself; NULL: nothing. */
+static const char *check(const struct tws_upgrade_client *c)
+{
+    if (strlen(c->host) > HOST_MAX)
+        return "host name above 110 characters";
+    if (strlen(c->path) > PATH_LEN_MAX)
+        return "path above 1024 characters";
+    return NULL;
+}
+
+static tws_err fill(struct tws_dial *d, const struct tws_upgrade_client *c)
+{
+    d->fd = -1;
+    d->tls = c->tls;
+    d->insecure = c->insecure;
+    d->handshake_us = c->handshake_timeout_us > 0 ? c->handshake_timeout_us : HANDSHAKE_US;
+    (void)snprintf(d->target.host, sizeof(d->target.host), "%s", c->host);
+    d->target.port = c->port;
+    d->path = strdup(c->path);
+    if (d->path == NULL)
+        return TWS_NOMEM;
+    if (c->ca_file != NULL) {
+        d->ca_file = strdup(c->ca_file);
+        if (d->ca_file == NULL)
+            return TWS_NOMEM;
+    }
+    return TWS_OK;
+}
+
+static tws_err start(struct tws_dial *d, const struct tws_upgrade_client *c)
+{
+    struct tws_connect_options o = {.host = c->host,
+                                    .port = c->port,
+                                    .timeout_us = c->connect_timeout_us,
+                                    .source = c->source,
+                                    .interface = c->interface};
+
+    if (o.timeout_us == 0)
+        o.timeout_us = CONNECT_US;
+    if (d->via_proxy) {
+        o.host = d->proxy_url.address.host;
+        o.port = d->proxy_url.address.port;
+    }
+    return tws_connector_start(d->u->ws->loop, &o, on_connected, d->u, &d->connector);
+}
+
+tws_err tws_upgrade_connect(struct tws_ws *ws, const struct tws_upgrade_client *c,
+                            const struct tws_upgrade_events *ev, void *arg,
+                            struct tws_upgrade **out)
+{
+    struct tws_upgrade *u = NULL;
+    struct tws_dial *d;
+    const char *bad;
+    tws_err err;
+
+    err = tws_upgrade_make(ws, ev, arg, true, &u);
+    if (err != TWS_OK)
+        return err;
+    (void)snprintf(u->session, sizeof(u->session), "%s", c->session);
+    d = calloc(1, sizeof(*d));
+    if (d == NULL)
+        goto fail;
+    d->u = u;
+    u->dial = d;
+    if (fill(d, c) != TWS_OK)
+        goto fail;
+    bad = check(c);
+    d->via_proxy = c->proxy != NULL && c->proxy[0] != '\0';
+    if (bad == NULL && d->via_proxy && tws_proxy_parse(c->proxy, &d->proxy_url) != TWS_OK)
+        bad = "proxy is not of the form http://[user:password@]host:port";
+    if (bad != NULL) { /* told by the deadline, for nothing is told before this returns */
+        u->step = "configuration";
+        (void)snprintf(u->tls_why, sizeof(u->tls_why), "%s", bad);
+        tws_timer_start(&u->deadline, 0);
+    } else if (start(d, c) != TWS_OK) {
+        goto fail;
+    }
+    *out = u;
+    return TWS_OK;
+fail:
+    tws_upgrade_kill(u);
+    return TWS_NOMEM;
+}
+
+/* ---- events ---- */
+
+/* Between libwebsockets' connect() and its first byte. */
+void tws_client_created(struct tws_upgrade *u, struct lws *wsi)
+{
+    int fd = lws_get_socket_fd(wsi);
+
+    if (u->wsi != NULL || u->dial == NULL)
+        return;
+    u->wsi = wsi;
+    u->fd = fd;
+    if (dup3(u->dial->fd, fd, O_CLOEXEC) < 0) {
+        (void)snprintf(u->tls_why, sizeof(u->tls_why), "%s", strerror(errno));
+        return; /* the stand-in is closed: the handshake fails */
+    }
+    tws_socket_close(u->dial->fd);
+    u->dial->fd = -1;
+}
+
+static int append_header(struct tws_upgrade *u, char **p, size_t cap)
+{
+    int n = snprintf(*p, cap, TWS_SESSION_HEADER ": %s\r\n", u->session);
+
+    if (n < 0 || (size_t)n >= cap)
+        return -1;
+    *p += n;
+    return 0;
+}
+
+/* The answer is 101 and its hash is right; libwebsockets would go on without a sub-protocol. */
+static int check_answer(struct tws_upgrade *u)
+{
+    char protocol[sizeof(TWS_SUBPROTOCOL) + 1];
+
+    if (lws_hdr_copy(u->wsi, protocol, sizeof(protocol), WSI_TOKEN_PROTOCOL) > 0 &&
+        strcmp(protocol, TWS_SUBPROTOCOL) == 0)
+        return 0;
+    tws_upgrade_fail(u, 0, "upgrade", "the server does not speak " TWS_SUBPROTOCOL);
+    return -1;
+}
+
+static int established(struct tws_upgrade *u)
+{
+    u->state = TWS_UPGRADE_OPEN;
+    u->step = "handshake";
+    tws_dial_free(u->dial);
+    u->dial = NULL;
+    u->ev.on_open(&u->arg, u, "", &u->peer);
+    return 0;
+}
+
+static void refused(struct tws_upgrade *u, const char *what, size_t len)
+{
+    SSL *ssl = lws_get_ssl(u->wsi);
+    unsigned status = 0;
+
+    if (u->tls_why[0] != '\0') {
+        tws_upgrade_fail(u, 0, NULL, "%s", u->tls_why);
+        return;
+    }
+    if (ssl != NULL && !SSL_is_init_finished(ssl)) {
+        tws_upgrade_fail(u, 0, "TLS", "connection closed during the TLS handshake");
+        return;
+    }
+    status = lws_http_client_http_response(u->wsi);
+    if (status != 0 && status != 101)
+        tws_upgrade_fail(u, 0, "upgrade", "HTTP %u from the server", status);
+    else
+        tws_upgrade_fail(u, 0, "upgrade", "%.*s", (int)len, what != NULL ? what : "");
+}
+
+int tws_client_event(struct tws_upgrade *u, enum lws_callback_reasons reason, void *in, size_t len)
+{
+    switch ((int)reason) {
+    case LWS_CALLBACK_CLIENT_APPEND_HANDSHAKE_HEADER:
+        u->step = "upgrade";
+        return append_header(u, in, len);
+    case LWS_CALLBACK_CLIENT_FILTER_PRE_ESTABLISH:
+        return check_answer(u);
+    case LWS_CALLBACK_CLIENT_ESTABLISHED:
+        return established(u);
+    case LWS_CALLBACK_CLIENT_CONNECTION_ERROR:
+        refused(u, in, len);
+        return 0;
+    default:
+        return 0;
+    }
+}
