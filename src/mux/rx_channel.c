@@ -162,16 +162,19 @@ static tws_err check_reset(const struct tws_channel *ch, uint64_t final)
     return final > ch->rx_limit ? TWS_E_FLOW : TWS_OK;
 }
 
-/* Opening and resetting in a loop costs us dials (the "rapid reset" of HTTP/2). */
-static void count_early_reset(struct tws_session *s, const struct tws_channel *ch)
+/* Opening and giving up in a loop costs us dials (the "rapid reset" of HTTP/2): counted once, at
+ * STOP or RESET, unless it is the peer's answer to our own RESET. */
+static void count_early_end(struct tws_session *s, const struct tws_channel *ch)
 {
-    if (is_ours(s, ch->id) || ch->accepted || !tws_halves_sending(&ch->halves))
+    bool sending = tws_halves_sending(&ch->halves) || ch->halves.tx == TWS_TX_RESET_DUE;
+
+    if (is_ours(s, ch->id) || ch->accepted || !sending)
         return;
     enum tws_flood_verdict v = tws_flood_count(&s->early_resets, s->now);
     if (v == TWS_FLOOD_WARN)
         tws_session_goaway(s, TWS_CODE_EXCESS, 0);
     if (v == TWS_FLOOD_OVER)
-        tws_session_fail(s, TWS_CODE_EXCESS, "too many channels reset before they were opened");
+        tws_session_fail(s, TWS_CODE_EXCESS, "too many channels given up before they were opened");
 }
 
 tws_err tws_rx_reset(struct tws_session *s, const struct tws_frame *f)
@@ -183,7 +186,7 @@ tws_err tws_rx_reset(struct tws_session *s, const struct tws_frame *f)
         err = check_reset(ch, f->offset);
     if (err != TWS_OK)
         return ignore_absent(err);
-    count_early_reset(s, ch);
+    count_early_end(s, ch);
     bool tell = ch->halves.tx < TWS_TX_RESET_DUE;
     ch->rx_final = ch->rx_highest = f->offset;
     ch->peer_code = tws_get16(f->payload);
@@ -207,6 +210,7 @@ tws_err tws_rx_stop(struct tws_session *s, const struct tws_frame *f)
     if (err != TWS_OK)
         return ignore_absent(err);
     if (tws_halves_sending(&ch->halves)) {
+        count_early_end(s, ch);
         ch->peer_code = tws_get16(f->payload);
         tws_event_channel(ch, TWS_EVENT_STOPPED);
     }
@@ -242,11 +246,9 @@ tws_err tws_rx_channels(struct tws_session *s, const struct tws_frame *f)
         tws_receive_useless(s);
         return TWS_OK;
     }
-    s->open_limit = f->offset;
-    if (s->open_blocked) {
-        s->open_blocked = false;
+    if (s->opened >= s->open_limit)
         tws_event_session(s, TWS_EVENT_OPENABLE);
-    }
+    s->open_limit = f->offset;
     return TWS_OK;
 }
 

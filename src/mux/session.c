@@ -148,7 +148,6 @@ tws_err tws_session_open(struct tws_session *s, struct tws_span payload, void *u
     assert(payload.n <= 1024);
     if (!tws_session_openable(s)) {
         bool limit = !s->closed && !s->draining && !s->peer_draining && s->opened >= s->open_limit;
-        s->open_blocked = limit;
         return limit ? TWS_FULL : TWS_E_STATE;
     }
     struct tws_channel *ch = tws_channel_new(s, s->next_id);

@@ -164,7 +164,7 @@ struct tws_session {
     uint32_t next_id;
     uint64_t opened, peer_opened, peer_gone; /* counts since the beginning */
     uint64_t open_limit, peer_limit;         /* CHANNELS: ours to obey, and what we granted */
-    bool channels_due, open_blocked;
+    bool channels_due;
     uint64_t granted; /* credit given and not consumed, all channels */
 
     bool draining, peer_draining, closed, closed_told;
