@@ -180,6 +180,13 @@ static int on_verify(int ok, X509_STORE_CTX *ctx)
     return ok;
 }
 
+/* NULL: no SNI. The macro for it casts const away. */
+static bool set_sni(SSL *ssl, const char *name)
+{
+    return SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
+                    (void *)(uintptr_t)name) == 1;
+}
+
 static bool set_peer(SSL *ssl, const char *host)
 {
     X509_VERIFY_PARAM *param = SSL_get0_param(ssl);
@@ -187,11 +194,9 @@ static bool set_peer(SSL *ssl, const char *host)
 
     X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
     if (tws_ip_parse(host, &ip) == TWS_OK)
-        return SSL_set_tlsext_host_name(ssl, NULL) == 1 &&
-               X509_VERIFY_PARAM_set1_host(param, NULL, 0) == 1 &&
+        return set_sni(ssl, NULL) && X509_VERIFY_PARAM_set1_host(param, NULL, 0) == 1 &&
                X509_VERIFY_PARAM_set1_ip(param, ip.bytes, ip.family == 4 ? 4 : 16) == 1;
-    return SSL_set_tlsext_host_name(ssl, host) == 1 &&
-           X509_VERIFY_PARAM_set1_host(param, host, 0) == 1;
+    return set_sni(ssl, host) && X509_VERIFY_PARAM_set1_host(param, host, 0) == 1;
 }
 
 /* What ends a handshake: the peer's alert, or our own error. */
