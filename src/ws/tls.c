@@ -209,7 +209,8 @@ static bool note_failure(struct tws_upgrade *u, int where, int ret)
     if (where == SSL_CB_READ_ALERT && ret >> 8 == SSL3_AL_FATAL)
         (void)snprintf(u->tls_why, sizeof(u->tls_why), "the server answers: %s",
                        SSL_alert_desc_string_long(ret));
-    else if (where == SSL_CB_CONNECT_EXIT && ret <= 0 && e != 0)
+    else if (where == SSL_CB_CONNECT_EXIT && ret <= 0 && e != 0 &&
+             ERR_GET_REASON(e) != SSL_R_UNEXPECTED_EOF_WHILE_READING)
         (void)snprintf(u->tls_why, sizeof(u->tls_why), "%s", ERR_reason_error_string(e));
     return true;
 }
