@@ -185,7 +185,11 @@ tws_err tws_recvq_settle(struct tws_recvq *q, const struct tws_mem *mem)
         return TWS_OK;
     assert(q->first == NULL);
     q->borrowed = (struct tws_span){NULL, 0};
-    return store(q, mem, NULL, q->next - b.n, b);
+    q->next -= b.n;
+    tws_err err = store(q, mem, NULL, q->next, b);
+    if (q->last != NULL)
+        q->next = end_of(q->last); /* all of it, unless memory ran out */
+    return err;
 }
 
 struct tws_span tws_recvq_peek(const struct tws_recvq *q)

@@ -242,6 +242,22 @@ START_TEST(without_memory_a_put_fails_and_nothing_leaks)
 }
 END_TEST
 
+START_TEST(bytes_that_could_not_be_copied_are_not_readable)
+{
+    struct tws_recvq q = {0};
+
+    mem.fail_at = (size_t)_i;
+    ck_assert_int_eq(put(&q, 0, 40000), TWS_OK);
+    ck_assert_int_eq(tws_recvq_settle(&q, &mem.mem), TWS_NOMEM);
+    for (struct tws_span s; (s = tws_recvq_peek(&q)).n > 0;) {
+        ck_assert_mem_eq(s.p, stream + q.consumed, s.n);
+        tws_recvq_consume(&q, &mem.mem, s.n);
+    }
+    ck_assert_uint_eq(q.consumed, q.next);
+    tws_recvq_fini(&q, &mem.mem);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tc = tcase_create("recvq");
@@ -254,5 +270,6 @@ int main(void)
     tcase_add_test(tc, empty_puts_change_nothing);
     tcase_add_test(tc, dropping_throws_away_what_waits_behind_gaps_too);
     tcase_add_test(tc, without_memory_a_put_fails_and_nothing_leaks);
+    tcase_add_loop_test(tc, bytes_that_could_not_be_copied_are_not_readable, 1, 4);
     return run_suite("recvq", tc);
 }
