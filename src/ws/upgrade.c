@@ -194,6 +194,12 @@ static int receive(struct tws_upgrade *u, const uint8_t *p, size_t n)
     n = b->nin;
     b->nin = 0;
     u->ev.on_message(u->arg, u, (struct tws_span){b->in, n});
+    /* Only from this callback does -1 send the close frame first: from the writeable one it stands
+     * for a broken socket (libwebsockets 4.1.6). */
+    if (u->state == TWS_UPGRADE_CLOSING && b->nout == 0) {
+        lws_close_reason(u->wsi, (enum lws_close_status)u->close_code, NULL, 0);
+        return -1;
+    }
     return 0;
 }
 
