@@ -93,9 +93,11 @@ static void session_event(struct tws_carrier *c, const struct tws_event *ev)
     } else if (ev->type == TWS_EVENT_GOAWAY && c->events->on_goaway != NULL) {
         c->events->on_goaway(c->arg, ev->code, ev->deadline_ms);
     } else if (ev->type == TWS_EVENT_SUSPENDED) {
+        c->suspended = true;
         tws_log(TWS_LOG_INFO, "session suspended", "session=%s user=%s channels=%u", c->tag,
                 c->user, (unsigned)c->nlocals);
-    } else if (ev->type == TWS_EVENT_RESUMED) {
+    } else if (ev->type == TWS_EVENT_RESUMED && c->suspended) {
+        c->suspended = false;
         tws_log(TWS_LOG_INFO, "session resumed", "session=%s user=%s channels=%u", c->tag, c->user,
                 (unsigned)c->nlocals);
     }

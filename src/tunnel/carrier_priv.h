@@ -54,7 +54,7 @@ struct tws_carrier {
     enum tws_log_level audit_level;       /* of the line at a channel's end */
     const char *user;                     /* for the log; borrowed */
     char tag[TWS_SESSION_TAG];
-    bool client, handing_out, over;
+    bool client, handing_out, suspended, over;
     uint16_t over_code;
     char over_text[129];
 };

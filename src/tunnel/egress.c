@@ -13,8 +13,8 @@
 #include "tws/proto/frame.h"
 #include "tws/tunnel/acl.h"
 
-#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define MS 1000u
 
@@ -23,11 +23,12 @@ struct dial {
     struct tws_node wait_node; /* waiting in line, or not linked */
     struct tws_egress *egress;
     struct tws_connector *connector; /* NULL: not dialling */
-    struct tws_target target;
     enum tws_acl_verdict verdict;
     uint64_t since_us;
     uint16_t code; /* why it failed */
-    char source[TWS_HOSTPORT_TEXT];
+    uint16_t port;
+    const char *source, *target, *host; /* in `text` */
+    char text[]; /* only as long as it is: thousands of these come and go between the relays */
 };
 
 static struct dial *from_local(struct tws_local *l)
@@ -96,12 +97,10 @@ static void on_stopped(struct tws_local *l, uint16_t code)
 static void on_over(struct tws_local *l, uint16_t code)
 {
     struct dial *d = from_local(l);
-    char target[TWS_HOSTPORT_TEXT];
 
     stop_dialling(d);
     d->egress->account->nchannels--;
-    tws_target_format(&d->target, target, sizeof target);
-    tws_audit(l->carrier, l->channel, d->source, target, d->since_us,
+    tws_audit(l->carrier, l->channel, d->source, d->target, d->since_us,
               tws_code_text(code != TWS_CODE_NONE ? code : d->code));
     tws_loop_free_later(l->carrier->loop, d);
 }
@@ -166,19 +165,17 @@ static void hand_over(struct dial *d, int fd)
     struct tws_carrier *c = d->local.carrier;
     struct tws_channel *ch = d->local.channel;
     uint8_t bound[TWS_TARGET_MAX];
-    char target[TWS_HOSTPORT_TEXT];
     struct tws_relay_config cfg = {
         .carrier = c,
         .channel = ch,
         .fd = fd,
         .source = d->source,
-        .target = target,
+        .target = d->target,
         .up = d->egress->account->user->rate != 0 ? &d->egress->account->up : NULL,
         .down = d->egress->account->user->rate != 0 ? &d->egress->account->down : NULL,
         .count = &d->egress->account->nchannels,
     };
 
-    tws_target_format(&d->target, target, sizeof target);
     tws_channel_accept(ch, bound_address(fd, bound), tws_carrier_now(c));
     tws_local_detach(&d->local);
     tws_err err = tws_relay_new(&cfg);
@@ -209,18 +206,13 @@ static void on_connected(void *arg, const struct tws_connect_result *r)
 static void start_dialling(struct dial *d)
 {
     struct tws_egress *e = d->egress;
-    char host[TWS_HOST_MAX + 1];
-    struct tws_connect_options o = {
-        .host = d->target.name,
-        .port = d->target.port,
+    const struct tws_connect_options o = {
+        .host = d->host,
+        .port = d->port,
         .timeout_us = (uint64_t)*e->connect_timeout_ms * MS,
         .filter = may_dial,
     };
 
-    if (d->target.type != TWS_TARGET_NAME) {
-        tws_ip_format(&d->target.ip, host, sizeof host);
-        o.host = host;
-    }
     tws_err err = tws_connector_start(e->carrier->loop, &o, on_connected, d, &d->connector);
     if (err != TWS_OK)
         refuse(d, TWS_CODE_RESOURCES, tws_err_text(err));
@@ -263,20 +255,49 @@ static uint16_t judge(struct dial *d, const struct tws_open *open, const char **
     return TWS_CODE_NONE;
 }
 
-static struct dial *new_dial(struct tws_egress *e, struct tws_channel *ch,
-                             const struct tws_open *open)
+static const char *append(char **at, const char *text)
 {
-    struct dial *d = calloc(1, sizeof *d);
+    size_t n = strlen(text) + 1;
+    char *copy = *at;
+
+    memcpy(copy, text, n);
+    *at += n;
+    return copy;
+}
+
+static struct dial *allocate(const char *source, const char *target, const char *host)
+{
+    struct dial *d = calloc(1, sizeof *d + strlen(source) + strlen(target) + strlen(host) + 3);
 
     if (d == NULL)
         return NULL;
+    char *at = d->text;
+    d->source = append(&at, source);
+    d->target = append(&at, target);
+    d->host = append(&at, host);
+    return d;
+}
+
+static struct dial *new_dial(struct tws_egress *e, struct tws_channel *ch,
+                             const struct tws_open *open)
+{
+    char source[TWS_HOSTPORT_TEXT] = "-", target[TWS_HOSTPORT_TEXT], ip[TWS_IP_TEXT];
+    const char *host = open->target.name;
+
+    if (open->source.type != 0)
+        tws_target_format(&open->source, source, sizeof source);
+    tws_target_format(&open->target, target, sizeof target);
+    if (open->target.type == TWS_TARGET_IPV4 || open->target.type == TWS_TARGET_IPV6) {
+        tws_ip_format(&open->target.ip, ip, sizeof ip);
+        host = ip;
+    }
+    struct dial *d = allocate(source, target, host);
+    if (d == NULL)
+        return NULL;
     d->egress = e;
-    d->target = open->target;
+    d->port = open->target.port;
     d->since_us = tws_carrier_now(e->carrier);
     tws_list_init(&d->wait_node);
-    snprintf(d->source, sizeof d->source, "-");
-    if (open->source.type != 0)
-        tws_target_format(&open->source, d->source, sizeof d->source);
     tws_local_attach(&d->local, &dial_ops, e->carrier, ch);
     e->account->nchannels++;
     return d;

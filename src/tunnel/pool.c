@@ -26,7 +26,7 @@
 #define SETTLE_US        10000u
 #define UNKNOWN_JOINS    3u
 #define URGENT_DIALS_MAX 4u
-#define IDS_MAX          (UINT32_MAX / 4u * 3u)
+#define IDS_MAX          (UINT32_MAX / 4u * 3u - 65536u) /* a little before the engine says no */
 
 struct dial {
     struct tws_node dial_node; /* its pool's */
@@ -464,7 +464,7 @@ bool tws_pool_linked(const struct tws_pool *p)
 
 bool tws_pool_ready(const struct tws_pool *p)
 {
-    return tws_pool_linked(p) && !p->retiring && tws_session_openable(p->carrier->session);
+    return tws_pool_linked(p) && !p->retiring;
 }
 
 tws_err tws_pool_open(struct tws_pool *p, struct tws_span payload, struct tws_channel **out)

@@ -62,11 +62,12 @@ TWS_MUST_USE tws_err tws_pool_new(struct tws_loop *loop, struct tws_ws *ws,
                                   struct tws_pool **out);
 void tws_pool_free(struct tws_pool *p);
 
-/* Whether a channel can be opened now: the session is there, a link lives, the peer allows it. */
+/* Whether it is worth trying to open a channel: the session is there and a link lives. */
 bool tws_pool_ready(const struct tws_pool *p);
 /* A link lives. */
 bool tws_pool_linked(const struct tws_pool *p);
-/* Opens a channel of a ready pool; attach a local side at once. As tws_session_open(). */
+/* Opens a channel of a ready pool; attach a local side at once. As tws_session_open(); after
+ * TWS_FULL on_ready() tells when to try again. */
 TWS_MUST_USE tws_err tws_pool_open(struct tws_pool *p, struct tws_span payload,
                                    struct tws_channel **out);
 
