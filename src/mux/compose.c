@@ -94,6 +94,8 @@ static void add_deads(struct tws_link *l, struct tx *tx)
         g->dead_due = false;
         g->dead_via = l;
         g->dead_number = l->log.next;
+        /* DEAD obliges nobody to an ACK, and idle links would keep their graves for ever. */
+        l->ping_due = l->ping_ack = true;
     }
 }
 
@@ -514,6 +516,8 @@ void tws_session_sent(struct tws_session *s, struct tws_link *l, uint64_t now)
     tws_msglog_sent(&l->log, &s->blocks);
     if (logged)
         ask_for_ack(l, now);
+    else
+        tws_link_rest(l, now);
 }
 
 bool tws_session_wants_write(struct tws_session *s, struct tws_link *l, uint64_t now)

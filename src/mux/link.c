@@ -126,9 +126,7 @@ void tws_link_use(struct tws_link *l)
 
     if (s->suspended_at != TWS_NEVER) {
         s->suspended_at = TWS_NEVER;
-        if (s->was_linked) /* the first link begins the session, it does not resume it */
-            tws_event_session(s, TWS_EVENT_RESUMED);
-        s->was_linked = true;
+        tws_event_session(s, TWS_EVENT_RESUMED);
     }
     settle_waiting(s);
     TWS_LIST_EACH(it, tmp, &s->orphans)
@@ -323,6 +321,7 @@ tws_err tws_link_settle(struct tws_link *grave, uint64_t n)
         tws_msglog_drop(&grave->log, r, &s->blocks);
     tws_link_covered(grave, n);
     move_rest(grave, to);
+    tws_msglog_fini(&grave->log, &s->blocks);
     grave->settled = true;
     tws_link_bury(s);
     return TWS_OK;
@@ -386,11 +385,15 @@ uint64_t tws_link_deadline(const struct tws_link *l)
     return at;
 }
 
-/* An idle session keeps no spare memory. */
-static void rest(struct tws_link *l)
+void tws_link_rest(struct tws_link *l, uint64_t now)
 {
-    if (l->log.kept == 0)
-        tws_blocks_trim(&l->s->blocks);
+    uint64_t heartbeat = l->s->cfg.heartbeat_us;
+
+    if (l->log.kept > 0 || l->s->tx.link == l || now - l->progress_at < heartbeat ||
+        now - l->uncovered_at < heartbeat)
+        return;
+    tws_msglog_fini(&l->log, &l->s->blocks);
+    tws_blocks_trim(&l->s->blocks);
 }
 
 void tws_link_tick(struct tws_link *l, uint64_t now)
@@ -403,7 +406,6 @@ void tws_link_tick(struct tws_link *l, uint64_t now)
         return;
     }
     if (now - l->heard_at >= (l->missed + 1) * cfg->heartbeat_us) {
-        rest(l);
         l->ping_due = true;
         if (++l->missed >= MISSED_MAX) {
             tws_link_give_up(l, TWS_CODE_TIMEOUT, true);

@@ -174,7 +174,6 @@ struct tws_session {
     bool goaway_due;
 
     uint64_t suspended_at; /* TWS_NEVER: a link lives */
-    bool was_linked;       /* it had a link before */
 
     struct rx rx;
     struct tx tx;
@@ -261,6 +260,8 @@ void tws_link_covered(struct tws_link *l, uint64_t n);
 bool tws_link_ack_due(const struct tws_link *l, uint64_t now);
 uint64_t tws_link_deadline(const struct tws_link *l);
 void tws_link_tick(struct tws_link *l, uint64_t now);
+/* An idle link, that only pings, keeps no memory for messages. */
+void tws_link_rest(struct tws_link *l, uint64_t now);
 uint64_t tws_link_bound(const struct tws_link *l, uint64_t now);
 
 /* resend.c */

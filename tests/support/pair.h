@@ -18,7 +18,7 @@
 #include <string.h>
 
 #define PAIR_LINKS  18u
-#define PAIR_QUEUE  4096u
+#define PAIR_QUEUE  1024u
 #define PAIR_EVENTS 256u
 #define MS          UINT64_C(1000)
 #define SEC         UINT64_C(1000000)
@@ -43,6 +43,7 @@ struct side {
     bool client, closed, refuse; /* refuse: leave TWS_EVENT_OPEN unanswered */
     uint16_t code;               /* of CLOSED */
     bool pause_new;              /* channels that the peer opens are not read */
+    bool any_bytes;              /* a hostile peer: what it sends is not checked */
     uint64_t now;
     struct fail_mem mem;
     struct tws_session *s;
@@ -125,7 +126,7 @@ static inline void app_read(struct side *d, struct app *a)
 
     while (a->ch != NULL && (err = tws_channel_peek(a->ch, &s)) == TWS_OK) {
         for (size_t i = 0; i < s.n; i++)
-            assert(s.p[i] == stream_byte(a->id, !d->client, a->got + i));
+            assert(d->any_bytes || s.p[i] == stream_byte(a->id, !d->client, a->got + i));
         a->got += s.n;
         tws_channel_consume(a->ch, s.n, d->now);
     }
