@@ -5,7 +5,7 @@ target_compile_options(tws_flags INTERFACE
   -Wmissing-prototypes -Wvla -Wundef -Wformat=2 -Wcast-qual -Wwrite-strings -Wswitch-enum -Wno-format-zero-length
   -Werror -fno-strict-aliasing -fvisibility=hidden)
 if(CMAKE_BUILD_TYPE STREQUAL "Release")
-  target_compile_options(tws_flags INTERFACE -O2 -fstack-protector-strong -fPIE -D_FORTIFY_SOURCE=2)
+  target_compile_options(tws_flags INTERFACE -fstack-protector-strong -fPIE -D_FORTIFY_SOURCE=2)
   target_link_options(tws_flags INTERFACE -pie -Wl,-z,relro,-z,now)
   # Asserts stay on in release: a wrong state must stop the process, not corrupt a stream.
   string(REPLACE "-DNDEBUG" "" CMAKE_C_FLAGS_RELEASE "${CMAKE_C_FLAGS_RELEASE}")

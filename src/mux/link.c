@@ -126,7 +126,9 @@ void tws_link_use(struct tws_link *l)
 
     if (s->suspended_at != TWS_NEVER) {
         s->suspended_at = TWS_NEVER;
-        tws_event_session(s, TWS_EVENT_RESUMED);
+        if (s->was_linked) /* the first link begins the session, it does not resume it */
+            tws_event_session(s, TWS_EVENT_RESUMED);
+        s->was_linked = true;
     }
     settle_waiting(s);
     TWS_LIST_EACH(it, tmp, &s->orphans)

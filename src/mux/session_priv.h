@@ -174,6 +174,7 @@ struct tws_session {
     bool goaway_due;
 
     uint64_t suspended_at; /* TWS_NEVER: a link lives */
+    bool was_linked;       /* it had a link before */
 
     struct rx rx;
     struct tx tx;

@@ -15,6 +15,15 @@
 
 _Static_assert(TWS_SESSION_HEADROOM >= TWS_WIRE_HEADROOM, "the wire writes its header there");
 
+/* The rest of a message has left: before anything is read, since its ACK may be what comes. */
+static void note_sent(struct tws_live_link *l)
+{
+    if (!l->unsent || tws_wire_blocked(l->wire))
+        return;
+    l->unsent = false;
+    tws_session_sent(l->carrier->session, l->link, tws_carrier_now(l->carrier));
+}
+
 /* ---- receiving ---- */
 
 static void on_message(void *arg, uint8_t *msg, size_t n)
@@ -22,6 +31,7 @@ static void on_message(void *arg, uint8_t *msg, size_t n)
     struct tws_live_link *l = arg;
     struct tws_carrier *c = l->carrier;
 
+    note_sent(l);
     l->bytes += n;
     if (l->sealed && tws_aead_open(&l->open, (struct tws_span){msg, n}, msg, &n) != TWS_OK) {
         tws_carrier_link_over(c, l, TWS_CODE_AUTH, "a record was altered or is out of order");
@@ -44,6 +54,7 @@ static void on_writable(void *arg)
 {
     struct tws_live_link *l = arg;
 
+    note_sent(l);
     tws_carrier_kick(l->carrier);
 }
 
@@ -108,12 +119,7 @@ void tws_live_link_flush(struct tws_live_link *l)
 {
     uint64_t now = tws_carrier_now(l->carrier);
 
-    if (tws_wire_blocked(l->wire))
-        return;
-    if (l->unsent) {
-        l->unsent = false;
-        tws_session_sent(l->carrier->session, l->link, now);
-    }
+    note_sent(l);
     while (!tws_wire_blocked(l->wire) && send_next(l, now))
         continue;
 }

@@ -8,9 +8,11 @@
  * wire lets go of it.
  */
 #include "lws_priv.h"
+#include "stream_priv.h"
 #include "wire_priv.h"
 
 #include "tws/ws/codec.h"
+#include "tws/ws/mask_keys.h"
 
 #include <assert.h>
 #include <fcntl.h>
@@ -253,44 +255,65 @@ static int take_over(struct tws_upgrade *u)
     return 0;
 }
 
-static int send_queued(struct tws_upgrade *u)
+static int broken(struct tws_upgrade *u)
 {
-    struct tws_upgrade_buffers *b = u->buffers;
-    size_t n = b->nout;
+    tws_upgrade_fail(u, 0, NULL, "connection closed while sending");
+    return -1;
+}
 
-    b->nout = 0;
-    if (lws_write(u->wsi, b->out + LWS_PRE, n, LWS_WRITE_BINARY) < (int)n) {
-        tws_upgrade_fail(u, 0, NULL, "connection closed while sending");
-        return -1;
-    }
-    if (u->state != TWS_UPGRADE_OPEN)
-        (void)lws_callback_on_writable(u->wsi);
-    return 0;
+/* By hand: what libwebsockets does when a WRITEABLE callback returns -1 differs by state. The
+ * connection ends with the peer's answer, or with the deadline. */
+static int send_close(struct tws_upgrade *u)
+{
+    struct tws_stream stream = {u->fd, lws_get_ssl(u->wsi)};
+    uint8_t payload[2], frame[2 + 6], key[4];
+    const char *why;
+    size_t n;
+
+    if (u->close_code == 0)
+        return 0;
+    tws_put16(payload, u->close_code);
+    u->close_code = 0;
+    tws_ws_mask_key(key);
+    n = tws_ws_put_control(frame, TWS_WS_OP_CLOSE, payload, 2, u->client ? key : NULL);
+    return tws_stream_write(&stream, frame, n, &why) == (long)n ? 0 : -1;
 }
 
 static int writeable(struct tws_upgrade *u)
 {
+    struct tws_upgrade_buffers *b = u->buffers;
+    size_t n;
+
     if (u->state == TWS_UPGRADE_TAKEN || u->state == TWS_UPGRADE_DYING)
         return u->state == TWS_UPGRADE_DYING ? -1 : 0;
-    if (u->buffers->nout > 0)
-        return send_queued(u);
+    if (b->nout > 0) {
+        n = b->nout;
+        b->nout = 0;
+        if (lws_write(u->wsi, b->out + LWS_PRE, n, LWS_WRITE_BINARY) < (int)n)
+            return broken(u);
+        if (u->state == TWS_UPGRADE_CLOSING) /* one write for each callback */
+            (void)lws_callback_on_writable(u->wsi);
+    } else if (u->state == TWS_UPGRADE_CLOSING && !lws_partial_buffered(u->wsi)) {
+        return send_close(u);
+    }
     if (lws_partial_buffered(u->wsi)) {
         (void)lws_callback_on_writable(u->wsi);
         return 0;
     }
-    if (u->state == TWS_UPGRADE_CLOSING) {
-        lws_close_reason(u->wsi, (enum lws_close_status)u->close_code, NULL, 0);
-        return -1;
-    }
+    /* In the callback that sent the last message, so that the peer's answer to it cannot come in
+     * between. */
     return u->state == TWS_UPGRADE_TAKING ? take_over(u) : 0;
 }
 
 /* ---- events ---- */
 
-static void peer_closes(struct tws_upgrade *u, const uint8_t *p, size_t n)
+/* Its answer to our close frame needs none of libwebsockets'. */
+static int peer_closes(struct tws_upgrade *u, const uint8_t *p, size_t n)
 {
-    if (u->state == TWS_UPGRADE_OPEN || u->state == TWS_UPGRADE_TAKING)
-        u->close_code = n >= 2 ? tws_get16(p) : 1005;
+    if (u->state == TWS_UPGRADE_CLOSING)
+        return -1;
+    u->close_code = n >= 2 ? tws_get16(p) : TWS_WS_CLOSE_NO_CODE;
+    return 0;
 }
 
 /* libwebsockets ends the connection. */
@@ -315,8 +338,7 @@ static int dispatch(struct tws_upgrade *u, enum lws_callback_reasons reason, voi
     case LWS_CALLBACK_CLIENT_WRITEABLE:
         return writeable(u);
     case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
-        peer_closes(u, in, len);
-        return 0;
+        return peer_closes(u, in, len);
     case LWS_CALLBACK_CLOSED:
     case LWS_CALLBACK_CLIENT_CLOSED:
         closed(u);
@@ -345,6 +367,7 @@ int tws_upgrade_event(struct tws_upgrade *u, struct lws *wsi, enum lws_callback_
         tws_client_created(u, wsi);
     if (u->in_callback) /* of its own doing: it knows */
         return 0;
+    u->in_callback = true;
     u->in_callback = true;
     result = dispatch(u, reason, in, len);
     u->in_callback = false;

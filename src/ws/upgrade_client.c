@@ -105,6 +105,13 @@ static void format_host(const struct tws_dial *d, char *out, size_t cap)
     (void)snprintf(out, cap, strchr(d->target.host, ':') != NULL ? "[%s]" : "%s", d->target.host);
 }
 
+static const char *closed_during(const struct tws_upgrade *u)
+{
+    return u->dial != NULL && u->dial->tls && strcmp(u->step, "TLS") == 0
+               ? "connection closed during the TLS handshake"
+               : "connection closed by the server";
+}
+
 static void connect_lws(struct tws_upgrade *u, const char *address)
 {
     struct tws_dial *d = u->dial;
@@ -141,8 +148,7 @@ static void connect_lws(struct tws_upgrade *u, const char *address)
     /* It reports nothing of what goes wrong inside that call. Once it knew the descriptor it is
      * winding up by itself, and WSI_DESTROY follows. */
     u->in_connect = u->wsi != NULL;
-    tws_upgrade_fail(u, 0, NULL, "%s",
-                     u->tls_why[0] != '\0' ? u->tls_why : "connection closed by the server");
+    tws_upgrade_fail(u, 0, NULL, "%s", u->tls_why[0] != '\0' ? u->tls_why : closed_during(u));
 }
 
 static bool prepare_tls(struct tws_upgrade *u)

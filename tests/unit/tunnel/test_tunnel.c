@@ -213,6 +213,33 @@ START_TEST(a_thousand_connections_live_side_by_side)
 }
 END_TEST
 
+static void *exchange_much(void *arg)
+{
+    exchange(arg, 16 * MB);
+    return NULL;
+}
+
+START_TEST(eight_busy_streams_keep_their_session)
+{
+    enum { N = 8 };
+    struct world *w = world_ready();
+    struct ends e[N];
+    pthread_t t[N];
+
+    for (int i = 0; i < N; i++) {
+        e[i] = world_open(w);
+        pthread_create(&t[i], NULL, exchange_much, &e[i]);
+    }
+    for (int i = 0; i < N; i++) {
+        pthread_join(t[i], NULL);
+        ends_close(&e[i]);
+    }
+    ck_assert_uint_eq(world_count_log(w, "session over"), 0);
+    ck_assert_uint_eq(world_count_log(w, "link down"), 0);
+    world_free(w);
+}
+END_TEST
+
 START_TEST(above_the_peer_s_channel_limit_connections_wait_and_none_is_refused)
 {
     enum { LIMIT = 4, N = 12 };
@@ -606,6 +633,7 @@ int main(void)
     tcase_add_test(tc, an_idle_channel_is_closed);
     tcase_add_test(tc, a_half_closed_channel_does_not_wait_for_ever);
     tcase_add_test(tc, a_thousand_connections_live_side_by_side);
+    tcase_add_test(tc, eight_busy_streams_keep_their_session);
     tcase_add_test(tc, above_the_peer_s_channel_limit_connections_wait_and_none_is_refused);
     tcase_add_test(tc, a_channel_outlives_all_its_links);
     tcase_add_test(tc, links_may_be_cut_while_megabytes_go_both_ways);
