@@ -299,8 +299,7 @@ class Case(unittest.TestCase):
             process.stop()
         wrong = [verdict for process in self.processes if (verdict := process.verdict())]
         outcome = self._outcome
-        failed = not outcome.success or bool(wrong)
-        if failed:
+        if wrong or (outcome is not None and not outcome.success):
             for process in self.processes:
                 print(f"---- {process.name}:\n{process.log[-6000:]}")
         if wrong:

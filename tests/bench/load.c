@@ -1,0 +1,276 @@
+/*
+ * load.c - makes and answers the load of compare.sh, in C so that it is not what is measured.
+ *
+ *      bench_load echo PORT                  answers every connection with its own bytes
+ *      bench_load ping PORT COUNT            64 bytes there and back: p50 and p99 in microseconds
+ *      bench_load rate PORT COUNT AT_ONCE    opens COUNT connections, one byte each: per second
+ *      bench_load idle PORT COUNT            opens COUNT connections, says so, holds them until a
+ *                                            line comes on standard input
+ *
+ * Everything is on 127.0.0.1. Results are one line on standard output. Any failure ends the
+ * program.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MESSAGE     64
+#define EVENTS      256
+#define ECHO_BYTES  65536
+#define WARM_UP     100
+#define MAX_AT_ONCE 1024
+
+static void die(const char *what)
+{
+    fprintf(stderr, "bench_load: %s: %s\n", what, strerror(errno));
+    exit(EXIT_FAILURE);
+}
+
+static uint64_t now_ns(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+static uint32_t number(const char *text)
+{
+    char *end = NULL;
+    unsigned long n = strtoul(text, &end, 10);
+
+    if (*end != '\0' || n == 0 || n > 10000000) {
+        errno = EINVAL;
+        die(text);
+    }
+    return (uint32_t)n;
+}
+
+static struct sockaddr_in loopback(uint32_t port)
+{
+    return (struct sockaddr_in){.sin_family = AF_INET,
+                                .sin_port = htons((uint16_t)port),
+                                .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+}
+
+static int connect_to(uint32_t port)
+{
+    struct sockaddr_in to = loopback(port);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
+
+    if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof to) != 0)
+        die("connect");
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    return fd;
+}
+
+static void send_all(int fd, const uint8_t *p, size_t n)
+{
+    while (n > 0) {
+        ssize_t sent = send(fd, p, n, MSG_NOSIGNAL);
+        if (sent < 0)
+            die("send");
+        p += sent;
+        n -= (size_t)sent;
+    }
+}
+
+static void receive_all(int fd, uint8_t *p, size_t n)
+{
+    while (n > 0) {
+        ssize_t got = recv(fd, p, n, 0);
+        if (got <= 0)
+            die("receive");
+        p += got;
+        n -= (size_t)got;
+    }
+}
+
+/* ---- echo ---- */
+
+static int listen_on(uint32_t port)
+{
+    struct sockaddr_in at = loopback(port);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), on = 1;
+
+    if (fd < 0)
+        die("socket");
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (bind(fd, (struct sockaddr *)&at, sizeof at) != 0 || listen(fd, 4096) != 0)
+        die("listen");
+    return fd;
+}
+
+static void watch(int epoll, int fd)
+{
+    struct epoll_event ev = {.events = EPOLLIN, .data.fd = fd};
+
+    if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &ev) != 0)
+        die("epoll_ctl");
+}
+
+static void accept_all(int epoll, int listener)
+{
+    int fd = -1, on = 1;
+
+    while ((fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC)) >= 0) {
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+        watch(epoll, fd);
+    }
+}
+
+/* The loads never send more than they read back, so that a blocking send does not block. */
+static void answer(int fd)
+{
+    static uint8_t bytes[ECHO_BYTES];
+    ssize_t n = recv(fd, bytes, sizeof bytes, 0);
+
+    if (n <= 0 || send(fd, bytes, (size_t)n, MSG_NOSIGNAL) != n)
+        close(fd);
+}
+
+static _Noreturn void echo(uint32_t port)
+{
+    struct epoll_event events[EVENTS];
+    int listener = listen_on(port), epoll = epoll_create1(EPOLL_CLOEXEC);
+
+    watch(epoll, listener);
+    for (;;) {
+        int n = epoll_wait(epoll, events, EVENTS, -1);
+        for (int i = 0; i < n; i++) {
+            if (events[i].data.fd == listener)
+                accept_all(epoll, listener);
+            else
+                answer(events[i].data.fd);
+        }
+    }
+}
+
+/* ---- ping ---- */
+
+static int compare(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+    return (x > y) - (x < y);
+}
+
+static uint64_t round_trip(int fd)
+{
+    uint8_t message[MESSAGE] = {0};
+    uint64_t begin = now_ns();
+
+    send_all(fd, message, sizeof message);
+    receive_all(fd, message, sizeof message);
+    return now_ns() - begin;
+}
+
+static int ping(uint32_t port, uint32_t count)
+{
+    uint64_t *times = calloc(count, sizeof *times);
+    int fd = connect_to(port);
+
+    if (times == NULL)
+        die("memory");
+    for (int i = 0; i < WARM_UP; i++)
+        round_trip(fd);
+    for (uint32_t i = 0; i < count; i++)
+        times[i] = round_trip(fd);
+    qsort(times, count, sizeof *times, compare);
+    printf("{\"p50_us\": %.1f, \"p99_us\": %.1f}\n", (double)times[count / 2] / 1000,
+           (double)times[(uint64_t)count * 99 / 100] / 1000);
+    free(times);
+    close(fd);
+    return EXIT_SUCCESS;
+}
+
+/* ---- rate ---- */
+
+static void begin_one(int epoll, uint32_t port)
+{
+    int fd = connect_to(port);
+
+    send_all(fd, (const uint8_t *)"x", 1);
+    watch(epoll, fd);
+}
+
+static int rate(uint32_t port, uint32_t count, uint32_t at_once)
+{
+    struct epoll_event events[EVENTS];
+    int epoll = epoll_create1(EPOLL_CLOEXEC);
+    uint32_t begun = 0, done = 0;
+    uint64_t begin = now_ns();
+
+    while (begun < at_once && begun < count) {
+        begin_one(epoll, port);
+        begun++;
+    }
+    while (done < count) {
+        int n = epoll_wait(epoll, events, EVENTS, -1);
+        for (int i = 0; i < n; i++) {
+            uint8_t byte = 0;
+            receive_all(events[i].data.fd, &byte, 1);
+            close(events[i].data.fd);
+            done++;
+            if (begun < count) {
+                begin_one(epoll, port);
+                begun++;
+            }
+        }
+    }
+    printf("{\"per_second\": %.0f}\n", (double)count * 1e9 / (double)(now_ns() - begin));
+    close(epoll);
+    return EXIT_SUCCESS;
+}
+
+/* ---- idle ---- */
+
+static int idle(uint32_t port, uint32_t count)
+{
+    uint8_t byte = 'x';
+
+    for (uint32_t i = 0; i < count; i++) {
+        int fd = connect_to(port);
+        send_all(fd, &byte, 1);
+        receive_all(fd, &byte, 1);
+    }
+    puts("{\"open\": true}");
+    fflush(stdout);
+    return getchar() == EOF ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+static void raise_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    raise_limit();
+    if (argc == 3 && strcmp(argv[1], "echo") == 0)
+        echo(number(argv[2]));
+    if (argc == 4 && strcmp(argv[1], "ping") == 0)
+        return ping(number(argv[2]), number(argv[3]));
+    if (argc == 5 && strcmp(argv[1], "rate") == 0 && number(argv[4]) <= MAX_AT_ONCE)
+        return rate(number(argv[2]), number(argv[3]), number(argv[4]));
+    if (argc == 4 && strcmp(argv[1], "idle") == 0)
+        return idle(number(argv[2]), number(argv[3]));
+    fputs("usage: bench_load echo PORT | ping PORT COUNT | rate PORT COUNT AT_ONCE | idle PORT "
+          "COUNT\n",
+          stderr);
+    return 2;
+}
