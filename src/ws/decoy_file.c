@@ -242,7 +242,8 @@ static void on_io(struct tws_io *io, unsigned events)
         tws_timer_start(&a->job.quiet, LINGER_US);
     }
     for (int i = 0; i < 64; i++) {
-        ssize_t n = recv(a->fd, NULL, 65536, MSG_TRUNC | MSG_DONTWAIT);
+        char scrap[4096];
+        ssize_t n = recv(a->fd, scrap, sizeof(scrap), MSG_TRUNC | MSG_DONTWAIT);
 
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
             return;

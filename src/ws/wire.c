@@ -449,7 +449,7 @@ static void finish(struct tws_wire *w)
 {
     tws_stream_finish(&w->stream);
     for (int i = 0; i < DISCARD_READS; i++)
-        if (recv(w->stream.fd, NULL, TURN_BYTES, MSG_TRUNC | MSG_DONTWAIT) <= 0)
+        if (recv(w->stream.fd, tws_buffers_read(), TWS_READ_BUFFER, MSG_TRUNC | MSG_DONTWAIT) <= 0)
             return;
 }
 

@@ -14,6 +14,7 @@ static void setup(void)
 {
     p = peers_new();
     server = (struct tws_upgrade_server){.path = NULL};
+    got[0] = '\0';
 }
 
 static void teardown(void)
