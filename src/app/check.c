@@ -23,8 +23,9 @@ static const char *const kind_names[] = {"", "client", "server", "keys"};
 static const struct {
     const char *key;
     enum kind kind;
-} telling[] = {{"server:", CLIENT},   {"remote:", CLIENT},      {"forwards:", CLIENT},
-               {"key_file:", CLIENT}, {"connections:", CLIENT}, {"users:", KEYS}};
+} telling[] = {{"server:", CLIENT},   {"servers:", CLIENT},  {"remote:", CLIENT},
+               {"forwards:", CLIENT}, {"key_file:", CLIENT}, {"connections:", CLIENT},
+               {"uplinks:", CLIENT},  {"schedule:", CLIENT}, {"users:", KEYS}};
 
 static enum kind kind_of_line(const char *line)
 {

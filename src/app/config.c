@@ -29,10 +29,21 @@ void tws_config_fill_limits(const struct tws_settings *s, struct tws_link_limits
     };
 }
 
-void tws_config_judge_passwd(const struct tws_settings *s, struct tws_diag *diag)
+static const struct tws_given *given(const struct tws_settings *s, const char *name)
 {
     const struct tws_table *t = tws_table_settings();
-    const struct tws_given *g = &s->given[tws_option_find(t, s->who, "passwd") - t->rows];
+
+    return &s->given[tws_option_find(t, s->who, name) - t->rows];
+}
+
+bool tws_config_given(const struct tws_settings *s, const char *name)
+{
+    return given(s, name)->argv || given(s, name)->line != 0;
+}
+
+void tws_config_judge_passwd(const struct tws_settings *s, struct tws_diag *diag)
+{
+    const struct tws_given *g = given(s, "passwd");
 
     if (g->argv)
         tws_diag_warn(diag, "-p: every user of this machine can see the passphrase in the process "

@@ -12,44 +12,6 @@
 
 #define FALLBACK_NAME "client"
 
-static tws_err take_server(const struct tws_settings *s, struct tws_diag *diag,
-                           struct tws_client_config *c)
-{
-    struct tws_url url = {0};
-    const char *why = NULL;
-    tws_err err = TWS_ABSENT;
-
-    if (s->server == NULL) {
-        tws_config_error(s, diag, "server", "server is missing: the server's URL, wss://host/path");
-        return TWS_OK;
-    }
-    err = tws_url_parse(s->server, &url, &why);
-    if (err == TWS_ABSENT) {
-        tws_config_error(s, diag, "server", "server: found \"%.80s\", %s", s->server, why);
-        return TWS_OK;
-    }
-    c->tls = url.tls;
-    c->server = url.server;
-    c->path = url.path;
-    return err;
-}
-
-static bool is_here(const char *host)
-{
-    struct tws_ip ip;
-
-    if (tws_ip_parse(host, &ip) == TWS_OK)
-        return tws_ip_is_loopback(&ip);
-    return strcasecmp(host, "localhost") == 0;
-}
-
-/* Without TLS nobody but us keeps a stranger on the way from reading along. */
-static void choose_encryption(const struct tws_settings *s, struct tws_client_config *c)
-{
-    if (s->encrypt == TWS_ENCRYPT_UNSET && !c->tls && !is_here(c->server.host))
-        c->link.encrypt = TWS_ENCRYPT_REQUIRE;
-}
-
 static bool same_listen(const struct tws_hostport *a, const struct tws_hostport *b)
 {
     return a->port == b->port && strcasecmp(a->host, b->host) == 0;
@@ -121,26 +83,6 @@ static tws_err take_key(const struct tws_settings *s, struct tws_diag *diag,
     return err == TWS_CONFIG ? TWS_OK : err; /* said already; go on to find more */
 }
 
-static tws_err take_proxy(const struct tws_settings *s, struct tws_diag *diag,
-                          struct tws_client_config *c)
-{
-    const char *why = NULL;
-    tws_err err = TWS_OK;
-
-    if (s->proxy == NULL)
-        err = tws_proxy_from_env(c->tls, &c->server, &c->proxy);
-    else if (*s->proxy != '\0' && strcmp(s->proxy, "none") != 0)
-        err = tws_config_copy(s->proxy, &c->proxy);
-    if (err != TWS_OK || c->proxy == NULL)
-        return err;
-    why = tws_proxy_check(c->proxy);
-    if (why != NULL && s->proxy != NULL)
-        tws_config_error(s, diag, "proxy", "proxy: %s", why);
-    else if (why != NULL)
-        tws_diag_error(diag, "the proxy in the environment: %s; or set proxy: none", why);
-    return TWS_OK;
-}
-
 static tws_err take_name(const struct tws_settings *s, struct tws_client_config *c)
 {
     char host[65] = "";
@@ -152,11 +94,19 @@ static tws_err take_name(const struct tws_settings *s, struct tws_client_config 
     return tws_config_copy(host, &c->name);
 }
 
+static bool any_tls(const struct tws_client_config *c)
+{
+    for (size_t i = 0; i < c->nservers; i++)
+        if (c->servers[i].tls)
+            return true;
+    return false;
+}
+
 static tws_err take_tls(const struct tws_settings *s, struct tws_diag *diag,
                         struct tws_client_config *c)
 {
     c->insecure = s->insecure;
-    if (c->insecure && c->tls)
+    if (c->insecure && any_tls(c))
         tws_diag_warn(diag, "insecure: the server's certificate is not verified; anyone in between "
                             "can pose as the server");
     if (s->ca_file != NULL && access(s->ca_file, R_OK) != 0)
@@ -169,22 +119,20 @@ static tws_err fill(const struct tws_settings *s, struct tws_diag *diag,
 {
     tws_err err = TWS_OK;
 
-    c->connections = s->connections;
     c->retry_timeout_ms = s->retry_timeout_ms;
     c->connect_timeout_ms = s->connect_timeout_ms;
     tws_config_fill_limits(s, &c->link);
-    err = take_server(s, diag, c);
+    err = tws_config_take_servers(s, diag, c);
+    if (err == TWS_OK)
+        err = tws_config_take_uplinks(s, diag, c);
     if (err == TWS_OK)
         err = take_forwards(s, diag, c);
     if (err == TWS_OK)
         err = take_key(s, diag, c);
     if (err == TWS_OK)
-        err = take_proxy(s, diag, c);
-    if (err == TWS_OK)
         err = take_name(s, c);
     if (err == TWS_OK)
         err = take_tls(s, diag, c);
-    choose_encryption(s, c);
     return err;
 }
 
@@ -211,11 +159,9 @@ void tws_client_config_free(struct tws_client_config *c)
 {
     if (c == NULL)
         return;
-    if (c->proxy != NULL)
-        tws_wipe(c->proxy, strlen(c->proxy));
     tws_wipe(&c->key, sizeof c->key);
-    free(c->path);
-    free(c->proxy);
+    tws_config_free_servers(c);
+    tws_config_free_uplinks(c);
     free(c->ca_file);
     free(c->name);
     free(c->forwards);

@@ -6,6 +6,17 @@
 
 /* strdup(3) of `text` into *out; NULL stays NULL. TWS_NOMEM. */
 TWS_MUST_USE tws_err tws_config_copy(const char *text, char **out);
+/* The client's servers, with the proxies on the way; whether sealing is a must follows. Uses the
+ * limits that are there already. Complains to `diag` and goes on; TWS_NOMEM. */
+TWS_MUST_USE tws_err tws_config_take_servers(const struct tws_settings *s, struct tws_diag *diag,
+                                             struct tws_client_config *c);
+void tws_config_free_servers(struct tws_client_config *c);
+/* The same for its uplinks and the schedule. */
+TWS_MUST_USE tws_err tws_config_take_uplinks(const struct tws_settings *s, struct tws_diag *diag,
+                                             struct tws_client_config *c);
+void tws_config_free_uplinks(struct tws_client_config *c);
+/* Whether the row `name` was written somewhere, and is not the default. */
+bool tws_config_given(const struct tws_settings *s, const char *name);
 /* The rows that both ends have. */
 void tws_config_fill_limits(const struct tws_settings *s, struct tws_link_limits *out);
 /* What is wrong with how `passwd` was given: warnings only. */

@@ -21,6 +21,18 @@ static const char *const log_times[] = {"auto", "on", "off", NULL};
 static const char *const encrypts[] = {"off", "allow", "require", NULL};
 _Static_assert(TWS_ENCRYPT_OFF == 1 && TWS_ENCRYPT_REQUIRE == 3, "encrypts[] follows the enum");
 
+/* In the order of enum tws_schedule. */
+static const char *const schedules[] = {"auto",      "round-robin",   "weighted", "min-rtt",
+                                        "redundant", "active-backup", "bond",     NULL};
+_Static_assert(sizeof schedules / sizeof *schedules == TWS_SCHEDULE_END + 1 &&
+                   TWS_SCHEDULE_BOND == 6,
+               "schedules[] follows the enum");
+
+/* In the order of enum tws_balance. */
+static const char *const balances[] = {"active-backup", "round-robin", "least-loaded", NULL};
+_Static_assert(sizeof balances / sizeof *balances == TWS_BALANCE_END + 1,
+               "balances[] follows the enum");
+
 static const struct tws_option forward_rows[] = {
     {.name = "listen",
      .type = TWS_TYPE_ADDRESS,
@@ -40,6 +52,68 @@ static const struct tws_option forward_rows[] = {
 static const struct tws_table forward_table = {"forward", forward_rows,
                                                sizeof forward_rows / sizeof *forward_rows,
                                                sizeof(struct tws_forward_settings)};
+
+static const char *const uplink_roles[] = {"available", "backup", NULL};
+_Static_assert(TWS_UPLINK_AVAILABLE == 1 && TWS_UPLINK_BACKUP == 2, "uplink_roles[] follows");
+
+static const struct tws_option uplink_rows[] = {
+    {.name = "name",
+     .type = TWS_TYPE_TEXT,
+     .flags = TWS_OPT_CLIENT | TWS_OPT_REQUIRED,
+     .offset = offsetof(struct tws_uplink_settings, name),
+     .min = 1,
+     .max = 64,
+     .arg = "NAME",
+     .help = "The uplink's name in the log: letters, digits, dots, dashes and underscores."},
+    {.name = "interface",
+     .type = TWS_TYPE_TEXT,
+     .flags = TWS_OPT_CLIENT,
+     .offset = offsetof(struct tws_uplink_settings, interface),
+     .min = 1,
+     .max = 15,
+     .arg = "DEVICE",
+     .help = "The network device its links go out of, such as wlan0, whatever the routing table "
+             "prefers. Not given: the routing table decides."},
+    {.name = "source",
+     .type = TWS_TYPE_IP,
+     .flags = TWS_OPT_CLIENT,
+     .offset = offsetof(struct tws_uplink_settings, source),
+     .arg = "ADDR",
+     .help = "The address of this machine its links come from, for networks that are told apart "
+             "by rules on the source (ip rule). Not given: the kernel's choice."},
+    {.name = "connections",
+     .type = TWS_TYPE_NUMBER,
+     .flags = TWS_OPT_CLIENT,
+     .offset = offsetof(struct tws_uplink_settings, connections),
+     .fallback = "1",
+     .min = 1,
+     .max = TWS_UPLINK_LINKS,
+     .arg = "N",
+     .help = "Links to keep up over this uplink; all uplinks together have at most 16."},
+    {.name = "weight",
+     .type = TWS_TYPE_NUMBER,
+     .flags = TWS_OPT_CLIENT,
+     .offset = offsetof(struct tws_uplink_settings, weight),
+     .fallback = "1",
+     .min = 1,
+     .max = 1000,
+     .arg = "N",
+     .help = "Its share of the connections beside the other uplinks' weights, for each link, when "
+             "schedule is weighted or auto."},
+    {.name = "role",
+     .type = TWS_TYPE_CHOICE,
+     .flags = TWS_OPT_CLIENT,
+     .offset = offsetof(struct tws_uplink_settings, role),
+     .fallback = "available",
+     .choices = uplink_roles,
+     .arg = "ROLE",
+     .help = "backup: its links are kept up and carry nothing as long as a link of an uplink that "
+             "is available works."},
+};
+
+static const struct tws_table uplink_table = {"uplink", uplink_rows,
+                                              sizeof uplink_rows / sizeof *uplink_rows,
+                                              sizeof(struct tws_uplink_settings)};
 
 static const struct tws_option user_rows[] = {
     {.name = "name",
@@ -133,6 +207,26 @@ static const struct tws_option settings_rows[] = {
      .brief = "the server: wss://example.com/tws",
      .help = "The server's URL: wss://host[:port]/path, or ws:// without TLS; https:// and "
              "http:// mean the same."},
+    {.name = "servers",
+     .type = TWS_TYPE_TEXT,
+     .flags = TWS_OPT_CLIENT | TWS_OPT_LIST | TWS_OPT_RELOAD,
+     .offset = AT(servers),
+     .min = 1,
+     .max = TEXT_MAX,
+     .arg = "URL",
+     .help = "Several servers instead of one, at most 16: a session is kept with each, and balance "
+             "says which gets a new connection. A server that is gone or goes down gets none; what "
+             "it had goes on if it comes back within grace."},
+    {.name = "balance",
+     .type = TWS_TYPE_CHOICE,
+     .flags = TWS_OPT_CLIENT | TWS_OPT_RELOAD,
+     .offset = AT(balance),
+     .fallback = "active-backup",
+     .choices = balances,
+     .arg = "HOW",
+     .help = "Which of the servers gets a new connection. active-backup: the first of the list "
+             "that is there; round-robin: each in turn; least-loaded: the one with the fewest "
+             "connections of this client."},
     {.name = "listen",
      .type = TWS_TYPE_ADDRESS,
      .flags = TWS_OPT_BOTH | TWS_OPT_ARGV | TWS_OPT_RELOAD,
@@ -236,6 +330,25 @@ static const struct tws_option settings_rows[] = {
      .brief = "WebSocket connections to keep up",
      .help = "WebSocket connections (links) to keep up; every forwarded connection may use all of "
              "them."},
+    {.name = "uplinks",
+     .type = TWS_TYPE_RECORDS,
+     .flags = TWS_OPT_CLIENT | TWS_OPT_LIST | TWS_OPT_RELOAD,
+     .offset = AT(uplinks),
+     .records = &uplink_table,
+     .help = "Ways out of this machine, to spread the links over; instead of connections."},
+    {.name = "schedule",
+     .type = TWS_TYPE_CHOICE,
+     .flags = TWS_OPT_CLIENT,
+     .offset = AT(schedule),
+     .fallback = "auto",
+     .choices = schedules,
+     .arg = "HOW",
+     .help = "How traffic is spread over the links, in both directions. auto: a connection stays "
+             "with its link while that one is good; weighted: connections are shared out by "
+             "weight; min-rtt: over the link with the shortest round trip; active-backup: over "
+             "one link, another only when it fails; redundant: as auto, and interactive bytes go "
+             "over two links; bond: one connection over all links, as fast as they are together; "
+             "round-robin: every message over the next link."},
     {.name = "timeout",
      .type = TWS_TYPE_DURATION,
      .flags = TWS_OPT_BOTH | TWS_OPT_ARGV,

@@ -125,6 +125,7 @@ void tws_reference_man(FILE *out)
 
     man_section(out, "Keys of the client", t, TWS_OPT_CLIENT);
     man_records(out, "Each entry of forwards", tws_option_find(t, TWS_OPT_CLIENT, "forwards"));
+    man_records(out, "Each entry of uplinks", tws_option_find(t, TWS_OPT_CLIENT, "uplinks"));
     man_section(out, "Keys of the server", t, TWS_OPT_SERVER);
     man_section(out, "Keys of both", t, TWS_OPT_BOTH);
     man_section(out, "Keys of the keys file", tws_table_keys(), TWS_OPT_SERVER);

@@ -126,6 +126,12 @@ static tws_err parse_address(const struct tws_option *o, const char *text, void 
     return TWS_OK;
 }
 
+static tws_err parse_ip(const struct tws_option *o, const char *text, void *out)
+{
+    (void)o;
+    return tws_ip_parse(text, out);
+}
+
 static tws_err parse_prefix(const struct tws_option *o, const char *text, void *out)
 {
     (void)o;
@@ -163,6 +169,8 @@ static const struct type types[] = {
     [TWS_TYPE_TEXT] = {sizeof(char *), NULL, parse_text, wipe_text},
     [TWS_TYPE_SECRET] = {sizeof(char *), NULL, parse_text, wipe_text},
     [TWS_TYPE_ADDRESS] = {sizeof(struct tws_hostport), NULL, parse_address, NULL},
+    [TWS_TYPE_IP] = {sizeof(struct tws_ip), "an address such as 192.0.2.7 or 2001:db8::7", parse_ip,
+                     NULL},
     [TWS_TYPE_PREFIX] = {sizeof(struct tws_prefix),
                          "an address or a network such as 10.0.0.0/8 (no bits set behind the /)",
                          parse_prefix, NULL},

@@ -121,15 +121,12 @@ void tws_carrier_hand_out(struct tws_carrier *c)
 
 /* ---- turns ---- */
 
-/* False: a link has more to send, in the next turn. */
-static bool flush_links(struct tws_carrier *c)
+static void flush_links(struct tws_carrier *c)
 {
     struct tws_node *it, *next;
-    bool all = true;
 
     TWS_LIST_EACH(it, next, &c->links)
-    all = !tws_live_link_flush(TWS_CONTAINER(it, struct tws_live_link, live_node)) && all;
-    return all;
+    tws_live_link_flush(TWS_CONTAINER(it, struct tws_live_link, live_node));
 }
 
 /* A timer that is early only costs a look; so it is moved only when it would be late. */
@@ -176,15 +173,12 @@ static void on_turn_end(struct tws_task *t)
 
     tws_carrier_hand_out(c);
     tws_task_cancel(t); /* what was posted meanwhile is flushed now */
-    bool flushed = flush_links(c);
+    flush_links(c);
     tws_carrier_hand_out(c);
-    if (c->over) {
+    if (c->over)
         finish(c);
-        return;
-    }
-    set_timer(c);
-    if (!flushed)
-        tws_task_post_next(c->loop, &c->turn_task);
+    else
+        set_timer(c);
 }
 
 static void on_tick(struct tws_timer *t)
@@ -204,10 +198,10 @@ void tws_carrier_kick(struct tws_carrier *c)
 /* ---- links ---- */
 
 tws_err tws_carrier_add_link(struct tws_carrier *c, const struct tws_hs_result *hs, bool joined,
-                             struct tws_wire *wire)
+                             const struct tws_link_terms *terms, struct tws_wire *wire)
 {
     struct tws_live_link *l = NULL;
-    tws_err err = tws_live_link_new(c, hs, joined, wire, &l);
+    tws_err err = tws_live_link_new(c, hs, joined, terms, wire, &l);
 
     if (err != TWS_OK)
         return err;
@@ -221,13 +215,14 @@ tws_err tws_carrier_add_link(struct tws_carrier *c, const struct tws_hs_result *
 void tws_carrier_link_over(struct tws_carrier *c, struct tws_live_link *l, uint16_t code,
                            const char *why)
 {
+    void *owner = l->terms.owner;
     uint32_t id = l->id;
     uint64_t up = tws_carrier_now(c) - l->since_us;
 
     c->nlinks--;
     tws_live_link_free(l, code);
     tws_carrier_kick(c);
-    c->events->on_link_down(c->arg, id, up, why);
+    c->events->on_link_down(c->arg, owner, id, up, why);
 }
 
 /* ---- end ---- */
@@ -251,7 +246,7 @@ void tws_carrier_free(struct tws_carrier *c)
     if (!c->over) {
         c->over = true;
         tws_session_close(c->session, TWS_CODE_SHUTDOWN, NULL, tws_carrier_now(c));
-        (void)flush_links(c);
+        flush_links(c);
     }
     end_locals(c, TWS_CODE_SHUTDOWN);
     close_links(c, TWS_CODE_SHUTDOWN);
@@ -291,6 +286,7 @@ static struct tws_session_config engine_config(const struct tws_carrier_config *
 
     return (struct tws_session_config){
         .client = cfg->client,
+        .schedule = cfg->schedule,
         .max_message = cfg->peer->max_message,
         /* Links of one session may be sealed or not (a reload between two joins). */
         .message_overhead = TWS_AEAD_TAG,

@@ -24,6 +24,13 @@
 
 struct tws_live_link;
 
+/* What a link is there for. */
+struct tws_link_terms {
+    void *owner;  /* only carried */
+    uint8_t role; /* enum tws_link_role */
+    uint16_t weight;
+};
+
 #define TWS_SESSION_TAG 9 /* the first four bytes of a session's id in hex, with NUL */
 
 /* All of them may free nothing but what they are told is over. NULL: not wanted. */
@@ -31,8 +38,8 @@ struct tws_carrier_events {
     /* The peer opened a channel: attach a local side to it, or reset it. */
     void (*on_open)(void *arg, struct tws_channel *ch, struct tws_span payload);
     void (*on_openable)(void *arg);
-    /* A link is gone; it was up for `up_us`. */
-    void (*on_link_down)(void *arg, uint32_t link_id, uint64_t up_us, const char *why);
+    /* A link is gone; it was up for `up_us`. `owner` is that of its terms. */
+    void (*on_link_down)(void *arg, void *owner, uint32_t link_id, uint64_t up_us, const char *why);
     void (*on_goaway)(void *arg, uint16_t code, uint32_t deadline_ms);
     /* No channel is left. */
     void (*on_idle)(void *arg);
@@ -65,6 +72,7 @@ struct tws_carrier_config {
     const struct tws_hs_params *peer;     /* what the peer said of itself */
     const uint8_t *session_id;
     const char *user;
+    enum tws_schedule schedule; /* client only */
     enum tws_log_level audit_level;
     const struct tws_carrier_events *events;
     void *arg;
@@ -89,7 +97,8 @@ void tws_carrier_hand_out(struct tws_carrier *c);
 
 /* A handshake made a link: takes the wire, also on failure. TWS_NOMEM, TWS_FULL, TWS_E_STATE. */
 TWS_MUST_USE tws_err tws_carrier_add_link(struct tws_carrier *c, const struct tws_hs_result *hs,
-                                          bool joined, struct tws_wire *wire);
+                                          bool joined, const struct tws_link_terms *terms,
+                                          struct tws_wire *wire);
 /* A link's transport is over: it goes, and on_link_down() is called. */
 void tws_carrier_link_over(struct tws_carrier *c, struct tws_live_link *l, uint16_t code,
                            const char *why);

@@ -7,10 +7,12 @@
 
 #include "tws/proto/code.h"
 #include "tws/proto/frame.h"
+#include "tws/tunnel/balance.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define MS             1000u
 #define DRAIN_CHECK_US 10000u
@@ -21,9 +23,11 @@ struct tws_client {
     const struct tws_client_config *cfg;
     struct tws_link_limits limits; /* a copy: sessions point here whatever is reloaded */
     struct tws_ingress ingress;
-    struct tws_node pools;         /* struct tws_pool */
-    struct tws_pool *pool;         /* the one that opens channels */
-    struct tws_client_stats ended; /* of pools that are over */
+    struct tws_node pools;                     /* struct tws_pool, the retiring ones too */
+    struct tws_pool *current[TWS_SERVERS_MAX]; /* those that open channels: of each server one */
+    size_t ncurrent;                           /* as many as cfg->nservers */
+    size_t turn;                               /* of tws_balance_pick() */
+    struct tws_client_stats ended;             /* of pools that are over */
 
     tws_drained_fn *on_drained; /* NULL: not draining */
     void *drained_arg;
@@ -43,8 +47,7 @@ static struct tws_target source_target(const struct tws_sockaddr *peer)
     return t;
 }
 
-static tws_err open_channel(struct tws_client *c, const struct tws_arrival *a,
-                            struct tws_channel **ch)
+static tws_err open_in(struct tws_pool *p, const struct tws_arrival *a, struct tws_channel **ch)
 {
     const struct tws_open open = {
         .kind = TWS_KIND_TCP, .target = *a->target, .source = source_target(a->peer)};
@@ -53,19 +56,37 @@ static tws_err open_channel(struct tws_client *c, const struct tws_arrival *a,
 
     tws_open_write(&w, &open);
     assert(!w.failed);
-    return tws_pool_open(c->pool, (struct tws_span){payload, w.len}, ch);
+    return tws_pool_open(p, (struct tws_span){payload, w.len}, ch);
+}
+
+/* Where the configuration says; if that one takes no more channels, the next best. */
+static tws_err open_channel(struct tws_client *c, const struct tws_arrival *a,
+                            struct tws_carrier **carrier, struct tws_channel **ch)
+{
+    struct tws_candidate list[TWS_SERVERS_MAX];
+
+    for (size_t i = 0; i < c->ncurrent; i++)
+        list[i] = (struct tws_candidate){.ready = tws_pool_ready(c->current[i]),
+                                         .channels = tws_pool_channels(c->current[i])};
+    for (;;) {
+        size_t i = tws_balance_pick(c->cfg->balance, list, c->ncurrent, &c->turn);
+        if (i == c->ncurrent)
+            return TWS_BLOCKED;
+        *carrier = c->current[i]->carrier; /* opening may retire the pool */
+        if (open_in(c->current[i], a, ch) == TWS_OK)
+            return TWS_OK;
+        list[i].ready = false;
+    }
 }
 
 static tws_err on_arrival(void *arg, const struct tws_arrival *a)
 {
     struct tws_client *c = arg;
     struct tws_channel *ch = NULL;
-    struct tws_carrier *carrier = c->pool->carrier; /* opening may retire the pool */
+    struct tws_carrier *carrier = NULL;
     char source[TWS_HOSTPORT_TEXT];
 
-    if (!tws_pool_ready(c->pool))
-        return TWS_BLOCKED;
-    if (open_channel(c, a, &ch) != TWS_OK)
+    if (open_channel(c, a, &carrier, &ch) != TWS_OK)
         return TWS_BLOCKED;
     tws_sockaddr_format(a->peer, source, sizeof source);
     const struct tws_relay_config relay = {
@@ -82,9 +103,12 @@ static tws_err on_arrival(void *arg, const struct tws_arrival *a)
 
 static bool is_linked(void *arg)
 {
-    struct tws_client *c = arg;
+    const struct tws_client *c = arg;
 
-    return tws_pool_linked(c->pool);
+    for (size_t i = 0; i < c->ncurrent; i++)
+        if (tws_pool_linked(c->current[i]))
+            return true;
+    return false;
 }
 
 static const struct tws_ingress_events ingress_events = {
@@ -98,20 +122,31 @@ static void on_ready(void *arg)
 {
     struct tws_client *c = arg;
 
-    if (tws_pool_ready(c->pool))
-        tws_ingress_ready(&c->ingress);
+    tws_ingress_ready(&c->ingress);
 }
 
-static tws_err add_pool(struct tws_client *c, const struct tws_client_config *cfg);
+/* ncurrent: it is not, it retires. */
+static size_t index_of(const struct tws_client *c, const struct tws_pool *p)
+{
+    size_t i = 0;
+
+    while (i < c->ncurrent && c->current[i] != p)
+        i++;
+    return i;
+}
+
+static tws_err new_pool(struct tws_client *c, const struct tws_client_config *cfg, size_t server,
+                        struct tws_pool **out);
 
 static void on_retiring(void *arg, struct tws_pool *p)
 {
     struct tws_client *c = arg;
+    size_t i = index_of(c, p);
 
     /* Without memory for another pool the old one stays: it opens nothing, and the next try is
      * the next reload's. */
-    if (c->pool == p && c->on_drained == NULL)
-        (void)!add_pool(c, c->cfg);
+    if (i < c->ncurrent && c->on_drained == NULL)
+        (void)!new_pool(c, c->cfg, i, &c->current[i]);
 }
 
 static void add_stats(struct tws_client_stats *st, const struct tws_pool *p)
@@ -133,7 +168,7 @@ static void on_over(void *arg, struct tws_pool *p)
 {
     struct tws_client *c = arg;
 
-    if (c->pool != p)
+    if (index_of(c, p) == c->ncurrent)
         free_pool(c, p);
 }
 
@@ -143,52 +178,98 @@ static const struct tws_pool_events pool_events = {
     .on_over = on_over,
 };
 
-static tws_err add_pool(struct tws_client *c, const struct tws_client_config *cfg)
+static tws_err new_pool(struct tws_client *c, const struct tws_client_config *cfg, size_t server,
+                        struct tws_pool **out)
 {
-    struct tws_pool *p = NULL;
-    tws_err err = tws_pool_new(c->loop, c->ws, cfg, &c->limits, &pool_events, c, &p);
+    const struct tws_pool_config pool = {.client = cfg,
+                                         .server = &cfg->servers[server],
+                                         .limits = &c->limits,
+                                         .events = &pool_events,
+                                         .arg = c};
+    tws_err err = tws_pool_new(c->loop, c->ws, &pool, out);
 
-    if (err != TWS_OK)
-        return err;
-    tws_list_push_back(&c->pools, &p->pool_node);
-    c->pool = p;
-    return TWS_OK;
+    if (err == TWS_OK)
+        tws_list_push_back(&c->pools, &(*out)->pool_node);
+    return err;
 }
 
 /* ---- reload ---- */
 
-static bool needs_new_session(const struct tws_client *c, const struct tws_client_config *cfg)
+/* The pool of that server which can go on, or NULL. */
+static struct tws_pool *find_pool(const struct tws_client *c, const struct tws_client_config *cfg,
+                                  const struct tws_endpoint *server)
 {
-    return c->pool->retiring || !tws_route_is(&c->pool->route, cfg);
+    for (size_t i = 0; i < c->ncurrent; i++)
+        if (!c->current[i]->retiring && tws_route_is(&c->current[i]->route, cfg, server))
+            return c->current[i];
+    return NULL;
+}
+
+static bool contains(struct tws_pool *const *list, size_t n, const struct tws_pool *p)
+{
+    for (size_t i = 0; i < n; i++)
+        if (list[i] == p)
+            return true;
+    return false;
+}
+
+/* What is in one list of pools and not in the other. */
+static void for_others(struct tws_pool *const *of, size_t nof, struct tws_pool *const *than,
+                       size_t nthan, void (*fn)(struct tws_pool *p))
+{
+    for (size_t i = 0; i < nof; i++)
+        if (!contains(than, nthan, of[i]))
+            fn(of[i]);
+}
+
+/* One pool for each server of `cfg`: those that can go on, and new ones. On failure none is new. */
+static tws_err gather_pools(struct tws_client *c, const struct tws_client_config *cfg,
+                            struct tws_pool **out)
+{
+    for (size_t i = 0; i < cfg->nservers; i++) {
+        out[i] = find_pool(c, cfg, &cfg->servers[i]);
+        if (out[i] != NULL)
+            continue;
+        tws_err err = new_pool(c, cfg, i, &out[i]);
+        if (err != TWS_OK) {
+            for_others(out, i, c->current, c->ncurrent, tws_pool_free);
+            return err;
+        }
+    }
+    return TWS_OK;
+}
+
+static void take_pools(struct tws_client *c, struct tws_pool *const *pools, size_t n)
+{
+    struct tws_pool *old[TWS_SERVERS_MAX];
+    size_t nold = c->ncurrent;
+
+    memcpy(old, c->current, sizeof old);
+    memcpy(c->current, pools, n * sizeof *pools);
+    c->ncurrent = n;
+    for_others(old, nold, pools, n, tws_pool_retire);
 }
 
 tws_err tws_client_reload(struct tws_client *c, const struct tws_client_config *cfg)
 {
-    struct tws_pool *old = c->pool;
-    bool replace = needs_new_session(c, cfg);
+    struct tws_pool *pools[TWS_SERVERS_MAX];
+    tws_err err = gather_pools(c, cfg, pools);
 
-    if (replace) {
-        tws_err err = add_pool(c, cfg);
-        if (err != TWS_OK)
-            return err;
-    }
-    tws_err err = tws_ingress_set(&c->ingress, cfg->forwards, cfg->nforwards);
+    if (err != TWS_OK)
+        return err;
+    err = tws_ingress_set(&c->ingress, cfg->forwards, cfg->nforwards);
     if (err != TWS_OK) {
         int saved = errno;
-        if (replace) {
-            tws_pool_free(c->pool);
-            c->pool = old;
-        }
+        for_others(pools, cfg->nservers, c->current, c->ncurrent, tws_pool_free);
         errno = saved;
         return err;
     }
     c->cfg = cfg;
     c->limits = cfg->link;
     c->ingress.wait_ms = cfg->connect_timeout_ms;
-    tws_pool_set_retry(c->pool, cfg->retry_timeout_ms);
-    tws_pool_set_connections(c->pool, cfg->connections);
-    if (replace)
-        tws_pool_retire(old);
+    take_pools(c, pools, cfg->nservers);
+    for (size_t i = 0; i < c->ncurrent; i++)
+        tws_pool_set(c->current[i], cfg);
     return TWS_OK;
 }
 
@@ -207,7 +288,8 @@ struct tws_client_stats tws_client_stats(const struct tws_client *c)
     struct tws_client_stats st = c->ended;
     struct tws_node *it, *next;
 
-    st.links_wanted = c->pool->connections;
+    for (size_t i = 0; i < c->ncurrent; i++)
+        st.links_wanted += c->current[i]->connections;
     st.waiting = c->ingress.nwaiting;
     TWS_LIST_EACH(it, next, &c->pools)
     {
@@ -228,10 +310,13 @@ struct tws_client_stats tws_client_stats(const struct tws_client *c)
 void tws_client_status(const struct tws_client *c, char *out, size_t cap)
 {
     struct tws_client_stats st = tws_client_stats(c);
+    const char *failure = "";
 
+    for (size_t i = 0; i < c->ncurrent && failure[0] == '\0'; i++)
+        failure = tws_pool_failure(c->current[i]);
     snprintf(out, cap, "%u of %u links up, %u channels%s%s", (unsigned)st.links,
-             (unsigned)st.links_wanted, (unsigned)st.channels,
-             c->pool->failure[0] != '\0' ? ", " : "", c->pool->failure);
+             (unsigned)st.links_wanted, (unsigned)st.channels, failure[0] != '\0' ? ", " : "",
+             failure);
 }
 
 void tws_client_forward_address(const struct tws_client *c, size_t i, struct tws_sockaddr *out)
@@ -310,9 +395,11 @@ tws_err tws_client_new(struct tws_loop *loop, struct tws_ws *ws,
     tws_list_init(&c->pools);
     tws_ingress_init(&c->ingress, loop, &ingress_events, c, cfg->connect_timeout_ms);
     tws_timer_init(&c->drain_timer, loop, on_drain_timer);
-    tws_err err = add_pool(c, cfg);
-    if (err == TWS_OK)
+    tws_err err = gather_pools(c, cfg, c->current);
+    if (err == TWS_OK) {
+        c->ncurrent = cfg->nservers;
         err = tws_ingress_set(&c->ingress, cfg->forwards, cfg->nforwards);
+    }
     if (err != TWS_OK) {
         int saved = errno;
         tws_client_free(c);

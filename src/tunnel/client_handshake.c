@@ -191,7 +191,13 @@ static void prepare(struct tws_attempt *a, const struct tws_attempt_config *cfg)
     tws_carrier_params(cfg->limits, &hs.params);
     snprintf(hs.params.client_name, sizeof hs.params.client_name, "%.*s", TWS_HS_NAME_MAX,
              cfg->route->name);
-    hs.params.given |= TWS_HS_GIVEN(TWS_HS_CLIENT_NAME);
+    hs.params.link_weight = cfg->weight;
+    hs.params.given |= TWS_HS_GIVEN(TWS_HS_CLIENT_NAME) | TWS_HS_GIVEN(TWS_HS_LINK_WEIGHT);
+    if (cfg->uplink[0] != '\0') {
+        snprintf(hs.params.uplink_name, sizeof hs.params.uplink_name, "%.*s", TWS_HS_NAME_MAX,
+                 cfg->uplink);
+        hs.params.given |= TWS_HS_GIVEN(TWS_HS_UPLINK_NAME);
+    }
     tws_hs_client_init(&a->hs, &hs);
     tws_wipe(&hs, sizeof hs);
 }
@@ -210,6 +216,8 @@ tws_err tws_attempt_new(struct tws_loop *loop, struct tws_ws *ws,
         .insecure = route->insecure,
         .ca_file = route->ca_file,
         .proxy = route->proxy,
+        .interface = cfg->interface,
+        .source = cfg->source,
     };
     struct tws_attempt *a = calloc(1, sizeof *a);
 

@@ -18,9 +18,11 @@ struct tws_route {
     struct tws_key key;
 };
 
-/* TWS_NOMEM: *out is empty. */
-TWS_MUST_USE tws_err tws_route_copy(const struct tws_client_config *cfg, struct tws_route *out);
-bool tws_route_is(const struct tws_route *r, const struct tws_client_config *cfg);
+/* To `e`, one of cfg's servers. TWS_NOMEM: *out is empty. */
+TWS_MUST_USE tws_err tws_route_copy(const struct tws_client_config *cfg,
+                                    const struct tws_endpoint *e, struct tws_route *out);
+bool tws_route_is(const struct tws_route *r, const struct tws_client_config *cfg,
+                  const struct tws_endpoint *e);
 /* Wipes the key. Zeroed storage is fine. */
 void tws_route_fini(struct tws_route *r);
 
@@ -43,6 +45,11 @@ struct tws_attempt_config {
     const uint8_t *session_id; /* with join_secret: a join; NULL: a new session */
     const uint8_t *join_secret;
     uint64_t abandon_us; /* for all of it; 0: the upgrade's own time-outs */
+    /* The way out of this machine: its name ("": none), as the others copied or used at once. */
+    const char *uplink;
+    const char *interface;       /* NULL: any */
+    const struct tws_ip *source; /* NULL: any */
+    uint16_t weight;
 };
 
 /* TWS_NOMEM. */

@@ -16,10 +16,11 @@ static void on_open(void *arg, struct tws_channel *ch, struct tws_span payload)
     tws_egress_open(&h->egress, ch, payload);
 }
 
-static void on_link_down(void *arg, uint32_t link_id, uint64_t up_us, const char *why)
+static void on_link_down(void *arg, void *owner, uint32_t link_id, uint64_t up_us, const char *why)
 {
     struct tws_held *h = arg;
 
+    (void)owner;
     tws_log(TWS_LOG_INFO, "link down", "session=%s user=%s link=%u up_s=%llu reason=\"%s\"",
             h->carrier->tag, h->account->name, (unsigned)link_id,
             (unsigned long long)(up_us / 1000000), why);
@@ -124,7 +125,9 @@ void tws_held_link(struct tws_held *h, const struct tws_hs_result *hs, bool join
                    struct tws_wire *wire, const struct tws_sockaddr *peer)
 {
     char from[TWS_HOSTPORT_TEXT];
-    tws_err err = tws_carrier_add_link(h->carrier, hs, joined, wire);
+    const struct tws_link_terms terms = {.role = TWS_ROLE_AVAILABLE,
+                                         .weight = hs->peer.link_weight};
+    tws_err err = tws_carrier_add_link(h->carrier, hs, joined, &terms, wire);
 
     tws_sockaddr_format(peer, from, sizeof from);
     if (err != TWS_OK) {
@@ -133,9 +136,9 @@ void tws_held_link(struct tws_held *h, const struct tws_hs_result *hs, bool join
         return;
     }
     h->linked = true;
-    tws_log(TWS_LOG_INFO, "link up", "session=%s user=%s link=%u peer=%s client=%s sealed=%d",
+    tws_log(TWS_LOG_INFO, "link up", "session=%s user=%s link=%u peer=%s client=%s%s%s sealed=%d",
             h->carrier->tag, h->account->name, (unsigned)hs->link_id, from, h->client_name,
-            hs->sealed);
+            hs->peer.uplink_name[0] != '\0' ? " uplink=" : "", hs->peer.uplink_name, hs->sealed);
 }
 
 void tws_held_end_older(struct tws_account *a, const char *client_name)

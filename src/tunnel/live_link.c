@@ -13,8 +13,6 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#define TURN_MESSAGES 4 /* then other descriptors have their turn: what just came may be urgent */
-
 _Static_assert(TWS_SESSION_HEADROOM >= TWS_WIRE_HEADROOM, "the wire writes its header there");
 
 /* The rest of a message has left: before anything is read, since its ACK may be what comes. */
@@ -117,16 +115,13 @@ static bool send_next(struct tws_live_link *l, uint64_t now)
     return false;
 }
 
-bool tws_live_link_flush(struct tws_live_link *l)
+void tws_live_link_flush(struct tws_live_link *l)
 {
     uint64_t now = tws_carrier_now(l->carrier);
-    unsigned n = 0;
 
     note_sent(l);
     while (!tws_wire_blocked(l->wire) && send_next(l, now))
-        if (++n == TURN_MESSAGES)
-            return true;
-    return false;
+        continue;
 }
 
 bool tws_live_link_worn(const struct tws_live_link *l, uint64_t now)
@@ -163,8 +158,8 @@ static tws_err introduce(struct tws_live_link *l, const struct tws_hs_result *hs
     struct tws_link_config cfg = {
         .id = hs->link_id,
         .joined = joined,
-        .role = TWS_ROLE_AVAILABLE,
-        .weight = c->client ? 0 : hs->peer.link_weight,
+        .role = l->terms.role,
+        .weight = l->terms.weight,
         .user = l,
     };
 
@@ -172,7 +167,8 @@ static tws_err introduce(struct tws_live_link *l, const struct tws_hs_result *hs
 }
 
 tws_err tws_live_link_new(struct tws_carrier *c, const struct tws_hs_result *hs, bool joined,
-                          struct tws_wire *wire, struct tws_live_link **out)
+                          const struct tws_link_terms *terms, struct tws_wire *wire,
+                          struct tws_live_link **out)
 {
     struct tws_live_link *l = calloc(1, sizeof *l);
     tws_err err = TWS_NOMEM;
@@ -181,8 +177,11 @@ tws_err tws_live_link_new(struct tws_carrier *c, const struct tws_hs_result *hs,
         tws_wire_close(wire, TWS_WS_CLOSE_BASE + TWS_CODE_RESOURCES);
         return TWS_NOMEM;
     }
-    *l = (struct tws_live_link){
-        .carrier = c, .wire = wire, .id = hs->link_id, .since_us = tws_carrier_now(c)};
+    *l = (struct tws_live_link){.carrier = c,
+                                .wire = wire,
+                                .id = hs->link_id,
+                                .terms = *terms,
+                                .since_us = tws_carrier_now(c)};
     tws_list_init(&l->live_node);
     err = set_keys(l, hs);
     if (err == TWS_OK)

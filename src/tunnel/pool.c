@@ -1,8 +1,8 @@
 /*
  * pool.c - see pool_priv.h.
  *
- * One timer drives it: at each look it dials what is missing and due, replaces links whose keys
- * are worn, and ends a retired session that has become empty. Everything that happens to the pool
+ * One timer drives it: at each look its lanes dial what is missing and due (lane.c), worn links are
+ * replaced, and a retired session that has become empty ends. Everything that happens to the pool
  * asks for a look; nothing else dials.
  */
 #include "live_link_priv.h"
@@ -18,23 +18,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MS               1000u
-#define SECOND_US        1000000u
-#define STABLE_US        SECOND_US        /* a link that lived shorter counts as a failed try */
-#define CARE_US          (60 * SECOND_US) /* how often the age of links is looked at */
-#define OVERLAP_US       (5 * SECOND_US)  /* a replaced link goes on that long */
-#define SETTLE_US        10000u
-#define UNKNOWN_JOINS    3u
-#define URGENT_DIALS_MAX 4u
-#define IDS_MAX          (UINT32_MAX / 4u * 3u - 65536u) /* a little before the engine says no */
+#define MS            1000u
+#define SECOND_US     1000000u
+#define STABLE_US     SECOND_US        /* a link that lived shorter counts as a failed try */
+#define CARE_US       (60 * SECOND_US) /* how often the age of links is looked at */
+#define OVERLAP_US    (5 * SECOND_US)  /* a replaced link goes on that long */
+#define SETTLE_US     10000u
+#define UNKNOWN_JOINS 3u
+#define IDS_MAX       (UINT32_MAX / 4u * 3u - 65536u) /* a little before the engine says no */
 
-struct dial {
-    struct tws_node dial_node; /* its pool's */
-    struct tws_pool *pool;
-    struct tws_attempt *attempt;
-};
+/* ---- looking ---- */
 
-static void look_at(struct tws_pool *p, uint64_t at_us)
+void tws_pool_look_at(struct tws_pool *p, uint64_t at_us)
 {
     if (!tws_timer_running(&p->timer) || at_us < p->timer.at_us)
         tws_timer_start_at(&p->timer, at_us);
@@ -42,13 +37,10 @@ static void look_at(struct tws_pool *p, uint64_t at_us)
 
 static void look_now(struct tws_pool *p)
 {
-    look_at(p, tws_loop_now(p->loop));
+    tws_pool_look_at(p, tws_loop_now(p->loop));
 }
 
-/* ---- what is missing ---- */
-
-/* Links that are not being replaced. */
-static uint32_t fresh_links(const struct tws_pool *p)
+uint32_t tws_pool_fresh(const struct tws_pool *p)
 {
     struct tws_node *it, *next;
     uint32_t n = 0;
@@ -60,69 +52,52 @@ static uint32_t fresh_links(const struct tws_pool *p)
     return n;
 }
 
-/* The first link makes the session; what retires needs a link only for its channels. */
-static uint32_t wanted_links(const struct tws_pool *p)
+uint32_t tws_pool_wanted(const struct tws_pool *p)
 {
     if (p->retiring)
         return p->carrier != NULL && p->carrier->nlocals > 0 ? 1 : 0;
     return p->carrier == NULL ? 1 : p->connections;
 }
 
-/* Someone is waiting: channels are open and no link lives. */
-static bool urgent(const struct tws_pool *p)
+bool tws_pool_is_sparse(const struct tws_pool *p)
+{
+    return p->retiring || p->carrier == NULL;
+}
+
+bool tws_pool_is_urgent(const struct tws_pool *p)
 {
     return p->carrier != NULL && p->carrier->nlinks == 0 && p->carrier->nlocals > 0;
 }
 
-/* ---- dialling ---- */
-
-static void end_dial(struct dial *d)
+bool tws_pool_has_room(const struct tws_pool *p)
 {
-    tws_list_unlink(&d->dial_node);
-    d->pool->ndials--;
-    tws_loop_free_later(d->pool->loop, d);
+    return p->carrier == NULL || p->carrier->nlinks + p->ndials < TWS_UPLINK_LINKS;
 }
+
+/* ---- dialling ---- */
 
 static void cancel_dials(struct tws_pool *p)
 {
-    struct dial *d;
+    struct tws_node *it, *next;
 
-    while ((d = TWS_LIST_FIRST(&p->dials, struct dial, dial_node)) != NULL) {
-        tws_attempt_cancel(d->attempt);
-        end_dial(d);
-    }
+    TWS_LIST_EACH(it, next, &p->lanes)
+    tws_lane_cancel_all(TWS_CONTAINER(it, struct tws_lane, lane_node));
 }
 
-/* Attempts in a hurry may be more than are needed once one of them got through. */
 static void cancel_surplus(struct tws_pool *p)
 {
-    while (p->ndials > 0 && fresh_links(p) + p->ndials > wanted_links(p)) {
-        struct dial *d = TWS_LIST_FIRST(&p->dials, struct dial, dial_node);
-        tws_attempt_cancel(d->attempt);
-        end_dial(d);
-    }
+    struct tws_node *it, *next;
+
+    TWS_LIST_EACH(it, next, &p->lanes)
+    tws_lane_cancel_surplus(TWS_CONTAINER(it, struct tws_lane, lane_node));
 }
 
-/* Once per change, not once per try. */
-static void log_failure(struct tws_pool *p, const char *why)
+static void forgive(struct tws_pool *p)
 {
-    char server[TWS_HOSTPORT_TEXT];
+    struct tws_node *it, *next;
 
-    if (strcmp(p->failure, why) == 0)
-        return;
-    snprintf(p->failure, sizeof p->failure, "%s", why);
-    tws_hostport_format(&p->route.server, server, sizeof server);
-    tws_log(TWS_LOG_WARN, "cannot connect", "server=%s links=%u reason=\"%s\"", server,
-            (unsigned)fresh_links(p), why);
-}
-
-/* One wait for all that fail together. */
-static void wait_longer(struct tws_pool *p)
-{
-    uint64_t now = tws_loop_now(p->loop);
-
-    if (p->dial_at_us <= now)
-        p->dial_at_us = now + tws_backoff_failed(&p->backoff);
+    TWS_LIST_EACH(it, next, &p->lanes)
+    tws_lane_forgive(TWS_CONTAINER(it, struct tws_lane, lane_node));
 }
 
 /* Another instance behind a balancer may have said it; so it counts only in a row, and only when
@@ -134,145 +109,118 @@ static void join_unknown(struct tws_pool *p)
     tws_carrier_close(p->carrier, TWS_CODE_SERVER_RESTARTED, "the server forgot the session");
 }
 
-static void on_dial_failed(void *arg, uint16_t status, const char *why)
+void tws_pool_dial_failed(struct tws_pool *p, uint16_t status)
 {
-    struct dial *d = arg;
-    struct tws_pool *p = d->pool;
-
-    end_dial(d);
     p->dials_failed++;
-    log_failure(p, why);
-    wait_longer(p);
     if (status == TWS_CODE_SERVER_RESTARTED)
         join_unknown(p);
     look_now(p);
 }
 
+static void log_link_up(struct tws_pool *p, const struct tws_lane *lane,
+                        const struct tws_hs_result *hs)
+{
+    char server[TWS_HOSTPORT_TEXT], tag[TWS_LANE_TAG];
+
+    tws_hostport_format(&p->route.server, server, sizeof server);
+    tws_log(TWS_LOG_INFO, "link up", "session=%s link=%u server=%s%s links=%u/%u sealed=%d",
+            p->carrier->tag, (unsigned)hs->link_id, server, tws_lane_tag(lane, tag),
+            (unsigned)tws_pool_fresh(p), (unsigned)tws_pool_wanted(p), hs->sealed);
+}
+
 static tws_err begin_session(struct tws_pool *p, const struct tws_hs_result *hs);
 
-/* Fresh keys have come: the worn links go, after the peer was told. */
-static void drain_worn(struct tws_pool *p)
+static tws_err add_link(struct tws_pool *p, struct tws_lane *lane, const struct tws_hs_result *hs,
+                        struct tws_wire *wire)
 {
-    struct tws_carrier *c = p->carrier;
-    uint64_t now = tws_loop_now(p->loop);
-    struct tws_node *it, *next;
-
-    TWS_LIST_EACH(it, next, &c->links)
-    {
-        struct tws_live_link *l = TWS_CONTAINER(it, struct tws_live_link, live_node);
-        if (!l->draining || l->close_at_us != 0)
-            continue;
-        l->close_at_us = now + OVERLAP_US;
-        tws_session_link_set_role(c->session, l->link, TWS_ROLE_DRAINING, 1, now);
-        look_at(p, l->close_at_us);
-    }
-}
-
-static void log_link_up(struct tws_pool *p, const struct tws_hs_result *hs)
-{
-    char server[TWS_HOSTPORT_TEXT];
-
-    p->failure[0] = '\0';
-    tws_hostport_format(&p->route.server, server, sizeof server);
-    tws_log(TWS_LOG_INFO, "link up", "session=%s link=%u server=%s links=%u/%u sealed=%d",
-            p->carrier->tag, (unsigned)hs->link_id, server, (unsigned)fresh_links(p),
-            (unsigned)wanted_links(p), hs->sealed);
-}
-
-static void on_dial_link(void *arg, const struct tws_hs_result *hs, struct tws_wire *wire)
-{
-    struct dial *d = arg;
-    struct tws_pool *p = d->pool;
+    const struct tws_link_terms terms = {.owner = lane,
+                                         .role =
+                                             lane->backup ? TWS_ROLE_BACKUP : TWS_ROLE_AVAILABLE,
+                                         .weight = lane->weight};
     bool joined = p->carrier != NULL;
-    tws_err err = TWS_OK;
 
-    end_dial(d);
-    if (!joined)
-        err = begin_session(p, hs);
-    if (err == TWS_OK)
-        err = tws_carrier_add_link(p->carrier, hs, joined, wire);
-    else
-        tws_wire_close(wire, TWS_WS_CLOSE_BASE + TWS_CODE_RESOURCES);
+    if (!joined) {
+        tws_err err = begin_session(p, hs);
+        if (err != TWS_OK) {
+            tws_wire_close(wire, TWS_WS_CLOSE_BASE + TWS_CODE_RESOURCES);
+            return err;
+        }
+        cancel_dials(p); /* they would make sessions of their own */
+    }
+    return tws_carrier_add_link(p->carrier, hs, joined, &terms, wire);
+}
+
+void tws_pool_take_link(struct tws_pool *p, struct tws_lane *lane, const struct tws_hs_result *hs,
+                        struct tws_wire *wire)
+{
+    tws_err err = add_link(p, lane, hs, wire);
+
     if (err != TWS_OK) {
-        log_failure(p, tws_err_text(err));
-        wait_longer(p);
+        tws_lane_log_failure(lane, tws_err_text(err));
+        tws_lane_wait_longer(lane);
         look_now(p);
         return;
     }
     p->unknown_joins = 0;
-    p->dial_at_us = tws_loop_now(p->loop); /* the others may follow at once */
-    log_link_up(p, hs);
-    drain_worn(p);
+    lane->failure[0] = '\0';
+    lane->dial_at_us = tws_loop_now(p->loop); /* the others may follow at once */
+    log_link_up(p, lane, hs);
     cancel_surplus(p);
     look_now(p);
     p->events->on_ready(p->arg);
 }
 
-static const struct tws_attempt_events attempt_events = {
-    .on_link = on_dial_link,
-    .on_failed = on_dial_failed,
-};
+/* ---- replacing: first the successor, then the peer is told, then the old one goes ---- */
 
-static void dial(struct tws_pool *p)
+static void start_draining(struct tws_pool *p, struct tws_live_link *l, uint64_t now)
 {
-    bool join = p->carrier != NULL;
-    const struct tws_attempt_config cfg = {
-        .route = &p->route,
-        .limits = p->limits,
-        .session_text = p->session_text,
-        .session_id = join ? p->session_id : NULL,
-        .join_secret = join ? p->join_secret : NULL,
-        .abandon_us = urgent(p) ? TWS_URGENT_ABANDON_US : 0,
-    };
-    struct dial *d = calloc(1, sizeof *d);
-    tws_err err = TWS_NOMEM;
-
-    p->dialled_at_us = tws_loop_now(p->loop);
-    if (d != NULL)
-        err = tws_attempt_new(p->loop, p->ws, &cfg, &attempt_events, d, &d->attempt);
-    if (err != TWS_OK) {
-        free(d);
-        log_failure(p, tws_err_text(err));
-        wait_longer(p);
-        return;
-    }
-    d->pool = p;
-    tws_list_init(&d->dial_node);
-    tws_list_push_back(&p->dials, &d->dial_node);
-    p->ndials++;
+    l->close_at_us = now + OVERLAP_US;
+    tws_session_link_set_role(p->carrier->session, l->link, TWS_ROLE_DRAINING, 1, now);
+    tws_carrier_kick(p->carrier);
 }
 
-/* A fresh attempt every second, beside those that have not been answered yet. */
-static void dial_urgently(struct tws_pool *p, uint64_t now)
+static bool any_closing(const struct tws_pool *p)
 {
-    uint64_t due = p->dialled_at_us + TWS_URGENT_EVERY_US;
+    struct tws_node *it, *next;
 
-    if (p->dial_at_us < due)
-        due = p->dial_at_us;
-    if (now >= due && p->ndials < URGENT_DIALS_MAX) {
-        dial(p);
-        due = now + TWS_URGENT_EVERY_US;
-        if (p->dial_at_us <= now)
-            p->dial_at_us = due;
-    }
-    look_at(p, due > now ? due : now + TWS_URGENT_EVERY_US);
+    TWS_LIST_EACH(it, next, &p->carrier->links)
+    if (TWS_CONTAINER(it, struct tws_live_link, live_node)->close_at_us != 0)
+        return true;
+    return false;
 }
 
-static void dial_missing(struct tws_pool *p, uint64_t now)
+/* A worn link goes when its lane has enough without it. A session that has as many links as it may
+ * have gets its successor behind it. */
+static bool may_go(const struct tws_pool *p, const struct tws_live_link *l)
 {
-    while (fresh_links(p) + p->ndials < wanted_links(p)) {
-        if (now < p->dial_at_us) {
-            look_at(p, p->dial_at_us);
-            return;
-        }
-        dial(p);
-    }
+    const struct tws_lane *lane = l->terms.owner;
+
+    if (!tws_pool_has_room(p))
+        return !any_closing(p);
+    if (tws_pool_fresh(p) == 0)
+        return false;
+    return lane == NULL || tws_lane_fresh(lane) + tws_lane_worn(lane) > tws_lane_wanted(lane);
 }
 
-/* ---- the timer ---- */
+static bool is_surplus(const struct tws_pool *p, const struct tws_live_link *l)
+{
+    const struct tws_lane *lane = l->terms.owner;
 
-/* Marks links whose keys are used up (the next look dials their successors), and closes those
- * that were replaced long enough ago. */
+    return lane == NULL || (!tws_pool_is_sparse(p) && tws_lane_fresh(lane) > lane->connections);
+}
+
+static void care_for_link(struct tws_pool *p, struct tws_live_link *l, uint64_t now)
+{
+    if (!l->draining && (tws_live_link_worn(l, now) || is_surplus(p, l)))
+        l->draining = true;
+    if (l->draining && l->close_at_us == 0 && may_go(p, l))
+        start_draining(p, l, now);
+    if (l->close_at_us != 0 && now >= l->close_at_us)
+        tws_carrier_link_over(p->carrier, l, TWS_CODE_NONE, "replaced by a fresh one");
+    else if (l->close_at_us != 0)
+        tws_pool_look_at(p, l->close_at_us);
+}
+
 static void care_for_links(struct tws_pool *p, uint64_t now)
 {
     struct tws_node *it, *next;
@@ -280,17 +228,11 @@ static void care_for_links(struct tws_pool *p, uint64_t now)
     if (p->carrier == NULL)
         return;
     TWS_LIST_EACH(it, next, &p->carrier->links)
-    {
-        struct tws_live_link *l = TWS_CONTAINER(it, struct tws_live_link, live_node);
-        if (l->close_at_us != 0 && now >= l->close_at_us)
-            tws_carrier_link_over(p->carrier, l, TWS_CODE_NONE, "replaced by one with fresh keys");
-        else if (!l->draining && tws_live_link_worn(l, now))
-            l->draining = true;
-        else if (l->close_at_us != 0)
-            look_at(p, l->close_at_us);
-    }
-    look_at(p, now + CARE_US);
+    care_for_link(p, TWS_CONTAINER(it, struct tws_live_link, live_node), now);
+    tws_pool_look_at(p, now + CARE_US);
 }
+
+/* ---- the timer ---- */
 
 /* False: the pool is over and gone. */
 static bool end_if_retired(struct tws_pool *p, uint64_t now)
@@ -304,7 +246,7 @@ static bool end_if_retired(struct tws_pool *p, uint64_t now)
     if (tws_carrier_settled(p->carrier))
         tws_carrier_close(p->carrier, TWS_CODE_NONE, NULL);
     else if (p->carrier->nlocals == 0)
-        look_at(p, now + SETTLE_US);
+        tws_pool_look_at(p, now + SETTLE_US);
     return true;
 }
 
@@ -312,14 +254,13 @@ static void on_timer(struct tws_timer *t)
 {
     struct tws_pool *p = TWS_CONTAINER(t, struct tws_pool, timer);
     uint64_t now = tws_loop_now(p->loop);
+    struct tws_node *it, *next;
 
     if (!end_if_retired(p, now) || (p->carrier != NULL && p->carrier->over))
         return;
     care_for_links(p, now);
-    if (urgent(p))
-        dial_urgently(p, now);
-    else
-        dial_missing(p, now);
+    TWS_LIST_EACH(it, next, &p->lanes)
+    tws_lane_dial(TWS_CONTAINER(it, struct tws_lane, lane_node), now);
 }
 
 /* ---- what the carrier tells ---- */
@@ -340,20 +281,20 @@ static void on_openable(void *arg)
     p->events->on_ready(p->arg);
 }
 
-static void on_link_down(void *arg, uint32_t link_id, uint64_t up_us, const char *why)
+static void on_link_down(void *arg, void *owner, uint32_t link_id, uint64_t up_us, const char *why)
 {
     struct tws_pool *p = arg;
+    struct tws_lane *lane = owner; /* NULL: its uplink is no longer configured */
+    char tag[TWS_LANE_TAG];
 
     p->links_lost++;
-    tws_log(TWS_LOG_INFO, "link down", "session=%s link=%u links=%u up_s=%llu reason=\"%s\"",
-            p->carrier->tag, (unsigned)link_id, (unsigned)fresh_links(p),
-            (unsigned long long)(up_us / SECOND_US), why);
-    if (up_us >= STABLE_US) {
-        tws_backoff_succeeded(&p->backoff);
-        p->dial_at_us = tws_loop_now(p->loop);
-    } else {
-        wait_longer(p);
-    }
+    tws_log(TWS_LOG_INFO, "link down", "session=%s link=%u%s links=%u up_s=%llu reason=\"%s\"",
+            p->carrier->tag, (unsigned)link_id, lane != NULL ? tws_lane_tag(lane, tag) : "",
+            (unsigned)tws_pool_fresh(p), (unsigned long long)(up_us / SECOND_US), why);
+    if (lane != NULL && up_us >= STABLE_US)
+        tws_lane_forgive(lane);
+    else if (lane != NULL)
+        tws_lane_wait_longer(lane);
     look_now(p);
 }
 
@@ -442,6 +383,7 @@ static tws_err begin_session(struct tws_pool *p, const struct tws_hs_result *hs)
         .peer = &hs->peer,
         .session_id = hs->session_id,
         .user = p->route.name,
+        .schedule = p->schedule,
         .audit_level = TWS_LOG_DEBUG,
         .events = &pool_events,
         .arg = p,
@@ -467,6 +409,11 @@ bool tws_pool_ready(const struct tws_pool *p)
     return tws_pool_linked(p) && !p->retiring;
 }
 
+uint32_t tws_pool_channels(const struct tws_pool *p)
+{
+    return p->carrier != NULL ? p->carrier->nlocals : 0;
+}
+
 tws_err tws_pool_open(struct tws_pool *p, struct tws_span payload, struct tws_channel **out)
 {
     tws_err err = tws_session_open(p->carrier->session, payload, NULL, tws_loop_now(p->loop), out);
@@ -482,21 +429,9 @@ tws_err tws_pool_open(struct tws_pool *p, struct tws_span payload, struct tws_ch
     return TWS_OK;
 }
 
-void tws_pool_set_connections(struct tws_pool *p, uint32_t connections)
-{
-    p->connections = connections;
-    look_now(p);
-}
-
-void tws_pool_set_retry(struct tws_pool *p, uint32_t retry_timeout_ms)
-{
-    p->backoff.cap_us = (uint64_t)retry_timeout_ms * MS;
-}
-
 void tws_pool_redial(struct tws_pool *p)
 {
-    tws_backoff_succeeded(&p->backoff);
-    p->dial_at_us = tws_loop_now(p->loop);
+    forgive(p);
     look_now(p);
 }
 
@@ -505,37 +440,125 @@ void tws_pool_retire(struct tws_pool *p)
     retire(p, "another configuration");
 }
 
+const char *tws_pool_failure(const struct tws_pool *p)
+{
+    struct tws_node *it, *next;
+
+    TWS_LIST_EACH(it, next, &p->lanes)
+    {
+        const struct tws_lane *l = TWS_CONTAINER(it, struct tws_lane, lane_node);
+        if (l->failure[0] != '\0')
+            return l->failure;
+    }
+    return "";
+}
+
+/* ---- configuration ---- */
+
+static struct tws_lane *find_lane(struct tws_node *lanes, const struct tws_uplink *u)
+{
+    struct tws_node *it, *next;
+
+    TWS_LIST_EACH(it, next, lanes)
+    {
+        struct tws_lane *l = TWS_CONTAINER(it, struct tws_lane, lane_node);
+        if (tws_lane_is(l, u))
+            return l;
+    }
+    return NULL;
+}
+
+/* Moves the lane of `u` from `old` to the pool, or makes one. */
+static tws_err take_lane(struct tws_pool *p, const struct tws_uplink *u, struct tws_node *old)
+{
+    struct tws_lane *l = find_lane(old, u);
+
+    if (l == NULL) {
+        tws_err err = tws_lane_new(p, u, &l);
+        if (err != TWS_OK)
+            return err;
+    } else {
+        tws_list_unlink(&l->lane_node);
+        tws_lane_set(l, u);
+    }
+    l->backoff.cap_us = (uint64_t)p->retry_timeout_ms * MS;
+    tws_list_push_back(&p->lanes, &l->lane_node);
+    p->connections += l->connections;
+    return TWS_OK;
+}
+
+/* Its links go as soon as others are up. */
+static void drop_lane(struct tws_pool *p, struct tws_lane *l)
+{
+    struct tws_node *it, *next;
+
+    if (p->carrier != NULL)
+        TWS_LIST_EACH(it, next, &p->carrier->links)
+        {
+            struct tws_live_link *ll = TWS_CONTAINER(it, struct tws_live_link, live_node);
+            if (ll->terms.owner == l)
+                ll->terms.owner = NULL;
+        }
+    tws_lane_free(l);
+}
+
+static tws_err set_lanes(struct tws_pool *p, const struct tws_client_config *cfg)
+{
+    struct tws_node old;
+    struct tws_lane *l;
+    tws_err err = TWS_OK;
+
+    tws_list_init(&old);
+    tws_list_append_all(&old, &p->lanes);
+    p->connections = 0;
+    for (int backup = 0; backup < 2; backup++)
+        for (size_t i = 0; i < cfg->nuplinks && err == TWS_OK; i++)
+            if (cfg->uplinks[i].backup == (backup == 1))
+                err = take_lane(p, &cfg->uplinks[i], &old);
+    while ((l = TWS_LIST_FIRST(&old, struct tws_lane, lane_node)) != NULL)
+        drop_lane(p, l);
+    return err;
+}
+
+void tws_pool_set(struct tws_pool *p, const struct tws_client_config *cfg)
+{
+    p->retry_timeout_ms = cfg->retry_timeout_ms;
+    p->schedule = cfg->schedule;
+    if (set_lanes(p, cfg) != TWS_OK)
+        tws_log(TWS_LOG_ERROR, "uplinks missing", "reason=\"out of memory\"");
+    cancel_surplus(p);
+    look_now(p);
+}
+
 /* ---- life ---- */
 
-tws_err tws_pool_new(struct tws_loop *loop, struct tws_ws *ws, const struct tws_client_config *cfg,
-                     const struct tws_link_limits *limits, const struct tws_pool_events *ev,
-                     void *arg, struct tws_pool **out)
+tws_err tws_pool_new(struct tws_loop *loop, struct tws_ws *ws, const struct tws_pool_config *cfg,
+                     struct tws_pool **out)
 {
     struct tws_pool *p = calloc(1, sizeof *p);
-    uint64_t seed = 0;
     tws_err err = TWS_NOMEM;
 
     if (p == NULL)
         return TWS_NOMEM;
     p->loop = loop;
     p->ws = ws;
-    p->events = ev;
-    p->arg = arg;
-    p->limits = limits;
-    p->connections = cfg->connections;
+    p->events = cfg->events;
+    p->arg = cfg->arg;
+    p->limits = cfg->limits;
+    p->retry_timeout_ms = cfg->client->retry_timeout_ms;
+    p->schedule = cfg->client->schedule;
     tws_list_init(&p->pool_node);
-    tws_list_init(&p->dials);
+    tws_list_init(&p->lanes);
     tws_timer_init(&p->timer, loop, on_timer);
-    err = tws_route_copy(cfg, &p->route);
+    err = tws_route_copy(cfg->client, cfg->server, &p->route);
     if (err == TWS_OK)
-        err = tws_random_bytes(NULL, &seed, sizeof seed);
+        err = set_lanes(p, cfg->client);
     if (err == TWS_OK)
         err = new_session_text(p);
     if (err != TWS_OK) {
         tws_pool_free(p);
         return err;
     }
-    tws_backoff_init(&p->backoff, (uint64_t)cfg->retry_timeout_ms * MS, seed);
     look_now(p);
     *out = p;
     return TWS_OK;
@@ -543,11 +566,15 @@ tws_err tws_pool_new(struct tws_loop *loop, struct tws_ws *ws, const struct tws_
 
 void tws_pool_free(struct tws_pool *p)
 {
+    struct tws_lane *l;
+
     if (p == NULL)
         return;
     tws_timer_stop(&p->timer);
     cancel_dials(p);
     forget_session(p);
+    while ((l = TWS_LIST_FIRST(&p->lanes, struct tws_lane, lane_node)) != NULL)
+        tws_lane_free(l);
     tws_list_unlink(&p->pool_node);
     tws_route_fini(&p->route);
     tws_loop_free_later(p->loop, p);

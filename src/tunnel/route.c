@@ -12,11 +12,12 @@ static bool copy_text(const char *from, char **to)
     return from == NULL || *to != NULL;
 }
 
-tws_err tws_route_copy(const struct tws_client_config *cfg, struct tws_route *out)
+tws_err tws_route_copy(const struct tws_client_config *cfg, const struct tws_endpoint *e,
+                       struct tws_route *out)
 {
     *out = (struct tws_route){
-        .tls = cfg->tls, .insecure = cfg->insecure, .server = cfg->server, .key = cfg->key};
-    if (copy_text(cfg->path, &out->path) && copy_text(cfg->proxy, &out->proxy) &&
+        .tls = e->tls, .insecure = cfg->insecure, .server = e->server, .key = cfg->key};
+    if (copy_text(e->path, &out->path) && copy_text(e->proxy, &out->proxy) &&
         copy_text(cfg->ca_file, &out->ca_file) && copy_text(cfg->name, &out->name))
         return TWS_OK;
     tws_route_fini(out);
@@ -28,13 +29,13 @@ static bool same_text(const char *a, const char *b)
     return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
 }
 
-bool tws_route_is(const struct tws_route *r, const struct tws_client_config *cfg)
+bool tws_route_is(const struct tws_route *r, const struct tws_client_config *cfg,
+                  const struct tws_endpoint *e)
 {
-    return r->tls == cfg->tls && r->insecure == cfg->insecure &&
-           r->server.port == cfg->server.port && same_text(r->server.host, cfg->server.host) &&
-           same_text(r->path, cfg->path) && same_text(r->proxy, cfg->proxy) &&
-           same_text(r->ca_file, cfg->ca_file) && same_text(r->name, cfg->name) &&
-           memcmp(r->key.id, cfg->key.id, sizeof r->key.id) == 0 &&
+    return r->tls == e->tls && r->insecure == cfg->insecure && r->server.port == e->server.port &&
+           same_text(r->server.host, e->server.host) && same_text(r->path, e->path) &&
+           same_text(r->proxy, e->proxy) && same_text(r->ca_file, cfg->ca_file) &&
+           same_text(r->name, cfg->name) && memcmp(r->key.id, cfg->key.id, sizeof r->key.id) == 0 &&
            tws_equal_secret(r->key.psk, cfg->key.psk, sizeof r->key.psk);
 }
 

@@ -107,8 +107,9 @@ static void format_host(const struct tws_dial *d, char *out, size_t cap)
 
 static const char *closed_during(const struct tws_upgrade *u)
 {
-    return strcmp(u->step, "TLS") == 0 ? "connection closed during the TLS handshake"
-                                       : "connection closed by the server";
+    return u->dial != NULL && u->dial->tls && strcmp(u->step, "TLS") == 0
+               ? "connection closed during the TLS handshake"
+               : "connection closed by the server";
 }
 
 static void connect_lws(struct tws_upgrade *u, const char *address)

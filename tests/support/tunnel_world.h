@@ -38,6 +38,8 @@ struct world {
     struct tws_server_config server_cfg;
     struct tws_client_config client_cfg;
     struct tws_user user;
+    struct tws_endpoint endpoints[2];
+    struct tws_uplink uplinks[2];
     struct tws_forward forwards[2]; /* to the target, and to a port nobody listens on */
     struct tws_server *server;
     struct tws_client *client;
@@ -224,12 +226,15 @@ static void configure(struct world *w)
     };
     w->forwards[0] = (struct tws_forward){local_port(0), local_port(port_of(w->target))};
     w->forwards[1] = (struct tws_forward){local_port(free_port()), local_port(free_port())};
+    w->endpoints[0] = (struct tws_endpoint){.server = local_port(port), .path = path};
+    w->uplinks[0] = (struct tws_uplink){.connections = 2, .weight = 1};
     w->client_cfg = (struct tws_client_config){
-        .server = local_port(port),
-        .path = path,
+        .servers = w->endpoints,
+        .nservers = 1,
+        .uplinks = w->uplinks,
+        .nuplinks = 1,
         .name = name,
         .key = key,
-        .connections = 2,
         .retry_timeout_ms = 200,
         .connect_timeout_ms = 10000,
         .forwards = w->forwards,

@@ -36,6 +36,10 @@ struct tws_settings {
     uint32_t max_message, max_channels;
 
     char *server;
+    struct tws_items servers; /* char * */
+    uint32_t balance;         /* 1 + enum tws_balance */
+    struct tws_items uplinks; /* struct tws_uplink_settings */
+    uint32_t schedule;        /* 1 + enum tws_schedule */
     struct tws_hostport remote;
     struct tws_items forwards; /* struct tws_forward_settings */
     char *key_file;
@@ -57,6 +61,15 @@ struct tws_forward_settings {
     unsigned line;
     struct tws_hostport listen, remote;
 };
+
+struct tws_uplink_settings {
+    unsigned line;
+    char *name, *interface;
+    struct tws_ip source;
+    uint32_t connections, weight, role;
+};
+
+enum { TWS_UPLINK_AVAILABLE = 1, TWS_UPLINK_BACKUP };
 
 struct tws_user_settings {
     unsigned line;

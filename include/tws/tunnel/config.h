@@ -11,10 +11,22 @@
 #define TWS_TUNNEL_CONFIG_H
 
 #include "tws/base/addr.h"
+#include "tws/mux/session.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#define TWS_UPLINK_LINKS 16u /* of one session */
+#define TWS_SERVERS_MAX  16u
+
+/* Which server a new channel is opened with. */
+enum tws_balance {
+    TWS_BALANCE_ACTIVE_BACKUP, /* the first in the list that is there */
+    TWS_BALANCE_ROUND_ROBIN,
+    TWS_BALANCE_LEAST_LOADED, /* the one with the fewest channels of ours */
+    TWS_BALANCE_END,
+};
 
 enum tws_encrypt { TWS_ENCRYPT_UNSET, TWS_ENCRYPT_OFF, TWS_ENCRYPT_ALLOW, TWS_ENCRYPT_REQUIRE };
 
@@ -45,17 +57,35 @@ struct tws_link_limits {
     uint32_t udp_timeout_ms; /* a datagram flow without datagrams */
 };
 
-struct tws_client_config {
+/* One server, and what stands between it and us. */
+struct tws_endpoint {
     bool tls;
     struct tws_hostport server;
-    char *path; /* of the server's URL, with query */
-    char
-        *proxy; /* http://[user:password@]host:port, from the file or the environment; NULL: none */
+    char *path;  /* of the server's URL, with query */
+    char *proxy; /* http://[user:password@]host:port, of the file or the environment; NULL: none */
+};
+
+/* One way out of this machine, with a number of links over it. */
+struct tws_uplink {
+    char *name;      /* for the log; NULL: none was configured, it is what the kernel chooses */
+    char *interface; /* the device to bind to; NULL: by the routing table */
+    struct tws_ip source; /* the address to bind to; family 0: the kernel's choice */
+    uint32_t connections;
+    uint16_t weight;
+    bool backup; /* used only when no other uplink has a link that works */
+};
+
+struct tws_client_config {
+    struct tws_endpoint *servers; /* at least one; a session with each */
+    size_t nservers;
+    enum tws_balance balance;
+    struct tws_uplink *uplinks; /* at least one; at most TWS_UPLINK_LINKS connections together */
+    size_t nuplinks;
+    enum tws_schedule schedule;
     char *ca_file;
     bool insecure;
     char *name; /* the client's name in the handshake; never NULL: the host name if not given */
     struct tws_key key;
-    uint32_t connections;
     uint32_t retry_timeout_ms;
     uint32_t connect_timeout_ms; /* how long a local connection waits for a link */
     struct tws_forward *forwards;
