@@ -58,9 +58,8 @@ struct verdict {
     int code; /* of CLOSED; 0: the session lives */
 };
 
-static const uint8_t zeros[200];
 static const uint8_t draining[] = {0, 16, 0, 0, 0x10, 0};
-static const uint8_t role_0[] = {0, 0, 0, 1}, role_4[] = {4, 0, 0, 1};
+static const uint8_t role_0[] = {0, 0, 0, 1}, role_1[] = {1, 0, 0, 1}, role_4[] = {4, 0, 0, 1};
 
 #define P       TWS_CODE_PROTOCOL
 #define S       TWS_CODE_STATE
@@ -75,8 +74,11 @@ static const struct verdict for_server[] = {
     {"DATA on channel 0", {T(DATA), .len = 1}, S},
     {"DATA for a channel that never was", {T(DATA), .channel = NEVER_OPENED, .len = 1}, S},
     {"DATA for a channel of ours that never was", {T(DATA), .channel = 2, .len = 1}, S},
-    {"DATA beyond the credit",
-     {T(DATA), .channel = 1, .offset = 256 * 1024 + 4096, .len = 1},
+    {"DATA at the last byte of the credit",
+     {T(DATA), .channel = 1, .offset = 256 * 1024 - 1, .len = 1},
+     0},
+    {"DATA one byte beyond the credit",
+     {T(DATA), .channel = 1, .offset = 256 * 1024, .len = 1},
      TWS_CODE_FLOW},
     {"DATA at an offset above 2^62", {T(DATA), .channel = 1, .offset = TWS_OFFSET_MAX + 1}, P},
     {"DATA at the greatest offset", {T(DATA), .channel = 1, .offset = UINT64_MAX, .len = 1}, P},
@@ -129,7 +131,7 @@ static const struct verdict for_server[] = {
     {"PING with a payload", {T(PING), .offset = 77, .len = 8}, P},
     {"PONG that nobody asked for", {T(PONG), .offset = 77, .len = 4}, 0},
     {"PONG of a wrong length", {T(PONG), .offset = 77, .len = 2}, P},
-    {"LINK with another link's id", {T(LINK), .channel = 2, .len = 4, .payload = zeros}, P},
+    {"LINK with another link's id", {T(LINK), .channel = 2, .len = 4, .payload = role_1}, P},
     {"LINK with role 0", {T(LINK), .channel = 1, .len = 4, .payload = role_0}, P},
     {"LINK with role 4", {T(LINK), .channel = 1, .len = 4, .payload = role_4}, P},
     {"LINK of a wrong length", {T(LINK), .channel = 1, .len = 3}, P},

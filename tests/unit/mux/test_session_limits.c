@@ -350,8 +350,11 @@ START_TEST(logs_take_no_more_than_half_of_the_budget)
     for (int i = 0; i < 8; i++)
         side_open(&p.c, 0, false);
     pair_run(&p);
-    for (uint32_t id = 1; id < 17; id += 2)
+    for (uint32_t id = 1; id < 17; id += 2) {
+        send_frame(&p.c, 0,
+                   (struct tws_frame){.type = TWS_FRAME_WINDOW, .channel = id, .offset = 1u << 20});
         side_send(&p.c, side_app(&p.c, id), 1u << 20, false);
+    }
     side_flush(&p.c, 0); /* nothing is delivered, nothing acknowledged */
     ck_assert_uint_le(tws_link_stats(p.c.link[0]).in_flight, (1u << 19) + 65536);
     ck_assert_uint_le(tws_session_stats(p.c.s).memory, 1u << 20);
@@ -405,6 +408,17 @@ START_TEST(an_opener_waits_at_the_limit_and_goes_on_when_one_is_over)
     ck_assert_ptr_null(side_open(&p.c, 0, false));
     pair_run(&p);
     ck_assert(!p.s.closed);
+    pair_fini(&p);
+}
+END_TEST
+
+START_TEST(a_late_channels_does_not_lower_the_limit)
+{
+    start_pair((struct tws_session_config){.max_channels = 3, .peer_max_channels = 3});
+    send_frame(&p.c, 0, (struct tws_frame){.type = TWS_FRAME_CHANNELS, .offset = 1});
+    for (int i = 0; i < 3; i++)
+        ck_assert_ptr_nonnull(side_open(&p.c, 0, false));
+    ck_assert_ptr_null(side_open(&p.c, 0, false));
     pair_fini(&p);
 }
 END_TEST
@@ -577,6 +591,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, an_idle_session_gives_its_memory_back);
     tcase_add_test(tc, one_channel_more_than_allowed_is_a_flow_error);
     tcase_add_test(tc, an_opener_waits_at_the_limit_and_goes_on_when_one_is_over);
+    tcase_add_test(tc, a_late_channels_does_not_lower_the_limit);
     tcase_add_test(tc, openable_is_told_also_to_those_who_only_asked);
     tcase_add_test(tc, many_short_channels_never_starve_at_a_limit);
     tcase_add_loop_test(tc, useless_frames_meet_goaway_at_three_quarters_and_close_at_ten_thousand,

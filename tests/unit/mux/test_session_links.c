@@ -198,14 +198,19 @@ START_TEST(an_id_is_never_used_twice)
 }
 END_TEST
 
-START_TEST(an_ack_for_a_settled_link_is_ignored)
+START_TEST(ack_and_dead_for_a_settled_link_are_ignored)
 {
     pair_link(&p, 1);
     pair_run(&p);
     pair_cut(&p, 0);
-    pair_run(&p);
+    pair_pass(&p, 100 * MS, 20 * MS);
     send_frame(&p.c, 1,
                (struct tws_frame){.type = TWS_FRAME_ACK, .channel = 1, .offset = 9, .len = 4});
+    send_frame(&p.c, 1,
+               (struct tws_frame){.type = TWS_FRAME_DEAD, .channel = 1, .offset = 1, .len = 2});
+    side_forget(&p.c);
+    side_flush(&p.c, 1);
+    ck_assert_uint_eq(count_frames(&p.c, 1, TWS_FRAME_DEAD, UINT32_MAX), 0);
     ck_assert(!p.c.closed);
 }
 END_TEST
@@ -275,6 +280,13 @@ START_TEST(frames_of_the_dead_link_itself_are_not_sent_again)
     struct tws_frame f;
     ck_assert(find_frame(&p.s, 0, TWS_FRAME_PONG, 0, 0, &f));
     pair_cut(&p, i);
+    side_flush(&p.c, 1 - i); /* DEAD */
+    while (deliver(&p.c, &p.s, 1 - i))
+        continue;
+    side_flush(&p.s, 1 - i);
+    ck_assert_uint_eq(count_frames(&p.s, 1 - i, TWS_FRAME_DATA, a->id), 1);
+    ck_assert_uint_ge(count_frames(&p.s, 1 - i, TWS_FRAME_PADDING, UINT32_MAX),
+                      1); /* in their place */
     pair_run(&p);
     ck_assert_uint_eq(a->got, 100);
     ck_assert(!p.c.closed);
@@ -517,7 +529,7 @@ int main(void)
     tcase_add_test(tc, dead_for_an_unknown_link_is_answered_with_0_and_the_id_is_refused);
     tcase_add_test(tc, dead_for_an_unknown_link_cannot_claim_messages);
     tcase_add_test(tc, an_id_is_never_used_twice);
-    tcase_add_test(tc, an_ack_for_a_settled_link_is_ignored);
+    tcase_add_test(tc, ack_and_dead_for_a_settled_link_are_ignored);
     tcase_add_test(tc, a_dead_that_may_be_lost_with_its_link_is_sent_again);
     tcase_add_test(tc, messages_sent_again_keep_their_order);
     tcase_add_test(tc, frames_of_the_dead_link_itself_are_not_sent_again);

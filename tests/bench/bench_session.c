@@ -1,0 +1,202 @@
+/*
+ * bench_session.c - what the session engine costs by itself: two sessions in one process, messages
+ * handed over by pointer, no bytes filled in or looked at. One JSON line a result:
+ *
+ *   throughput and time per DATA frame with 1, 100 and 10,000 busy channels, whole messages and
+ *   64-byte pieces, with the message log and without (medians of interleaved rounds), their ratio;
+ *   memory per idle channel on each side.
+ *
+ *   bench_session [MILLISECONDS per round]
+ */
+#include "tws/mux/session.h"
+#include "tws/proto/frame.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define ROUNDS 7
+
+struct end {
+    struct tws_session *s;
+    struct tws_link *l;
+};
+
+static struct end client, server;
+static uint64_t now = 1000000, frames, received;
+
+static double seconds(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static void take(struct end *e)
+{
+    struct tws_event ev;
+    struct tws_span s;
+
+    while (tws_session_next_event(e->s, &ev)) {
+        if (ev.type == TWS_EVENT_OPEN)
+            tws_channel_accept(ev.channel, (struct tws_span){NULL, 0}, now);
+        if (ev.type != TWS_EVENT_READABLE)
+            continue;
+        while (tws_channel_peek(ev.channel, &s) == TWS_OK) {
+            received += s.n;
+            tws_channel_consume(ev.channel, s.n, now);
+        }
+    }
+}
+
+/* All that `from` has, in pieces of at most `piece` bytes. */
+static bool carry(struct end *from, struct end *to, size_t piece)
+{
+    struct tws_pull p;
+    struct tws_span m;
+    bool any = false;
+
+    for (int n = 0; n < 16; n++) {
+        while (tws_session_pull(from->s, from->l, now, &p)) {
+            tws_session_pulled(from->s, p.cap < piece ? p.cap : piece, TWS_PULLED_MORE);
+            frames++;
+        }
+        if (!tws_session_next_message(from->s, from->l, now, &m))
+            break;
+        tws_session_sent(from->s, from->l, now);
+        /* The log keeps it until the ACK; without a log it is only good because nothing is sent. */
+        tws_session_recv(to->s, to->l, m, now);
+        take(to);
+        any = true;
+    }
+    take(from);
+    return any;
+}
+
+static void turn(size_t piece)
+{
+    now += 20;
+    carry(&client, &server, piece);
+    carry(&server, &client, piece);
+    if (tws_session_deadline(client.s) <= now)
+        tws_session_tick(client.s, now);
+    if (tws_session_deadline(server.s) <= now)
+        tws_session_tick(server.s, now);
+}
+
+static void start(bool no_log)
+{
+    struct tws_session_config cfg = {.client = true, .no_log = no_log};
+    struct tws_link_config link = {.id = 1};
+    tws_err err = tws_session_new(&cfg, &tws_mem_default, 1, now, &client.s);
+
+    cfg.client = false;
+    if (err == TWS_OK)
+        err = tws_session_new(&cfg, &tws_mem_default, 1, now, &server.s);
+    if (err == TWS_OK)
+        err = tws_session_link_add(server.s, &link, now, &server.l);
+    if (err == TWS_OK)
+        err = tws_session_link_add(client.s, &link, now, &client.l);
+    if (err != TWS_OK)
+        exit(1);
+    turn(0);
+}
+
+static void stop(void)
+{
+    tws_session_free(client.s);
+    tws_session_free(server.s);
+}
+
+static void open_channels(int n, bool ready)
+{
+    static const uint8_t target[] = {1, 1, 127, 0, 0, 1, 0, 80};
+    struct tws_channel *ch;
+
+    for (int i = 0; i < n; i++) {
+        if (tws_session_open(client.s, (struct tws_span){target, sizeof target}, NULL, now, &ch) !=
+            TWS_OK)
+            exit(1);
+        if (i % 64 == 63)
+            turn(0);
+        if (ready)
+            tws_channel_set_ready(ch, true, now);
+    }
+    for (int i = 0; i < 1000 && !ready; i++)
+        turn(0);
+}
+
+struct result {
+    double gb_per_s, ns_per_frame;
+};
+
+static struct result run(int channels, size_t piece, bool no_log, double length)
+{
+    start(no_log);
+    open_channels(channels, true);
+    for (int i = 0; i < 200; i++)
+        turn(piece);
+    frames = received = 0;
+    double from = seconds(), took;
+    do {
+        for (int i = 0; i < 50; i++)
+            turn(piece);
+        took = seconds() - from;
+    } while (took < length);
+    stop();
+    return (struct result){(double)received / took / 1e9, took * 1e9 / (double)frames};
+}
+
+static int by_speed(const void *a, const void *b)
+{
+    double x = ((const struct result *)a)->gb_per_s, y = ((const struct result *)b)->gb_per_s;
+    return x < y ? -1 : x > y;
+}
+
+static void compare(int channels, size_t piece, double length)
+{
+    struct result with[ROUNDS], without[ROUNDS];
+
+    for (int i = 0; i < ROUNDS; i++) {
+        with[i] = run(channels, piece, false, length);
+        without[i] = run(channels, piece, true, length);
+    }
+    qsort(with, ROUNDS, sizeof *with, by_speed);
+    qsort(without, ROUNDS, sizeof *without, by_speed);
+    const struct result *w = &with[ROUNDS / 2], *wo = &without[ROUNDS / 2];
+    printf("{\"bench\": \"session\", \"channels\": %d, \"piece\": %zu, \"gb_per_s\": %.2f, "
+           "\"ns_per_frame\": %.0f, \"gb_per_s_no_log\": %.2f, \"ns_per_frame_no_log\": %.0f, "
+           "\"log_ratio\": %.3f}\n",
+           channels, piece, w->gb_per_s, w->ns_per_frame, wo->gb_per_s, wo->ns_per_frame,
+           w->gb_per_s / wo->gb_per_s);
+    fflush(stdout);
+}
+
+static void idle_memory(int channels)
+{
+    start(false);
+    size_t client_before = tws_session_stats(client.s).memory;
+    size_t server_before = tws_session_stats(server.s).memory;
+    open_channels(channels, false);
+    printf("{\"bench\": \"session_idle\", \"channels\": %d, \"client_bytes\": %.0f, "
+           "\"server_bytes\": %.0f}\n",
+           channels, (double)(tws_session_stats(client.s).memory - client_before) / channels,
+           (double)(tws_session_stats(server.s).memory - server_before) / channels);
+    stop();
+}
+
+int main(int argc, char **argv)
+{
+    double length = (argc > 1 ? strtod(argv[1], NULL) : 200) / 1000;
+    static const int channels[] = {1, 100, 10000};
+
+    for (size_t i = 0; i < sizeof channels / sizeof *channels; i++) {
+        compare(channels[i], TWS_FRAME_MAX_PAYLOAD, length);
+        compare(channels[i], 64, length);
+    }
+    idle_memory(1000);
+    idle_memory(10000);
+    return 0;
+}
