@@ -264,6 +264,21 @@ static tws_err listen_on_localhost(struct tws_listener *l, uint16_t port)
     return TWS_SYS;
 }
 
+const char *tws_listener_advice(int error)
+{
+    switch (error) {
+    case EADDRINUSE:
+        return "; another program listens there (ss -ltnp shows which): end it, or choose another "
+               "port";
+    case EADDRNOTAVAIL:
+        return "; this machine has no such address";
+    case EACCES:
+        return "; ports below 1024 need CAP_NET_BIND_SERVICE";
+    default:
+        return "";
+    }
+}
+
 tws_err tws_listener_open(struct tws_loop *loop, const struct tws_hostport *hp,
                           tws_accept_fn *on_accept, void *arg, struct tws_listener **out)
 {

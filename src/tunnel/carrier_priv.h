@@ -62,6 +62,7 @@ struct tws_carrier {
     const char *user;                     /* for the log; borrowed */
     char tag[TWS_SESSION_TAG];
     bool client, handing_out, suspended, over;
+    struct tws_log_limit unreached_limit; /* of lines about targets that were not reached */
     uint16_t over_code;
     char over_text[129];
 };

@@ -179,8 +179,9 @@ static tws_err new_forward(struct tws_ingress *in, const struct tws_forward *con
     tws_err err = tws_listener_open(in->loop, &conf->listen, on_accept, f, &f->listener);
     if (err != TWS_OK) {
         int saved = errno;
-        tws_log(TWS_LOG_ERROR, "cannot listen", "listen=%s reason=\"%s\"", where,
-                err == TWS_SYS ? strerror(saved) : tws_err_text(err));
+        tws_log(TWS_LOG_ERROR, "cannot listen", "listen=%s reason=\"%s%s\"", where,
+                err == TWS_SYS ? strerror(saved) : tws_err_text(err),
+                err == TWS_SYS ? tws_listener_advice(saved) : "");
         free(f);
         errno = saved;
         return err;

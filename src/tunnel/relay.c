@@ -269,14 +269,33 @@ static void on_readable(struct tws_local *l)
     deliver(from_local(l));
 }
 
+/* Whether the code says that the server could not or would not connect to the target. */
+static bool is_unreached(uint16_t code)
+{
+    return (code >= TWS_CODE_FORBIDDEN && code <= TWS_CODE_TIMEOUT) || code == TWS_CODE_RESOURCES;
+}
+
+/* The local program sees no more than a closed connection: its user looks here. */
+static enum tws_log_level reset_level(const struct relay *r, uint16_t code)
+{
+    struct tws_carrier *c = r->local.carrier;
+
+    if (c->client && is_unreached(code) && tws_channel_stats(r->local.channel).received == 0 &&
+        tws_log_allow(&c->unreached_limit, now_of(r)))
+        return TWS_LOG_WARN;
+    return TWS_LOG_DEBUG;
+}
+
 static void on_reset(struct tws_local *l, uint16_t code, struct tws_span text)
 {
     struct relay *r = from_local(l);
+    enum tws_log_level level = reset_level(r, code); /* tws_log() evaluates it twice */
 
     if (r->reason == 0)
         r->reason = code;
-    tws_log(TWS_LOG_DEBUG, "channel reset", "session=%s ch=%u code=%u reason=\"%s\" text=\"%.*s\"",
-            l->carrier->tag, (unsigned)tws_channel_id(l->channel), (unsigned)code,
+    tws_log(level, "channel reset",
+            "session=%s ch=%u target=%s code=%u reason=\"%s\" text=\"%.*s\"", l->carrier->tag,
+            (unsigned)tws_channel_id(l->channel), r->text + r->target_at, (unsigned)code,
             tws_code_text(code), (int)text.n, text.n > 0 ? (const char *)text.p : "");
     r->rst = 1;
     r->read_over = 1;

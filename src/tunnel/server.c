@@ -3,6 +3,7 @@
 
 #include "tws/base/log.h"
 #include "tws/crypto/random.h"
+#include "tws/net/listener.h"
 #include "tws/proto/code.h"
 
 #include <errno.h>
@@ -279,8 +280,9 @@ static tws_err open_listener(struct tws_server *s)
 
     tws_hostport_format(&cfg->listen, where, sizeof where);
     if (err != TWS_OK) {
-        tws_log(TWS_LOG_ERROR, "cannot listen", "listen=%s reason=\"%s\"", where,
-                err == TWS_SYS ? strerror(saved) : tws_err_text(err));
+        tws_log(TWS_LOG_ERROR, "cannot listen", "listen=%s reason=\"%s%s\"", where,
+                err == TWS_SYS ? strerror(saved) : tws_err_text(err),
+                err == TWS_SYS ? tws_listener_advice(saved) : "");
         errno = saved;
         return err;
     }

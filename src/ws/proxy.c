@@ -1,4 +1,5 @@
 /* proxy.c - see proxy_priv.h. */
+#include "advice_priv.h"
 #include "proxy_priv.h"
 
 #include "tws/base/secret.h"
@@ -122,8 +123,7 @@ static void judge(struct tws_proxy *p, const char *head)
         done(p, NULL);
         return;
     }
-    (void)snprintf(why, sizeof(why), "HTTP %u%s", status,
-                   status == 407 ? " (user or password refused)" : "");
+    (void)snprintf(why, sizeof(why), "HTTP %u%s", status, tws_advice_proxy(status));
     done(p, why);
 }
 

@@ -4,6 +4,7 @@
  * If the connection behind an SSL is not found, libwebsockets' own callback and an empty store
  * stay in force, which accept nothing.
  */
+#include "advice_priv.h"
 #include "lws_priv.h"
 #include "tls_priv.h"
 
@@ -154,8 +155,8 @@ static void note(struct tws_upgrade *u, X509_STORE_CTX *ctx, const char *host)
     X509 *cert = X509_STORE_CTX_get_current_cert(ctx);
 
     if (err != X509_V_ERR_HOSTNAME_MISMATCH && err != X509_V_ERR_IP_ADDRESS_MISMATCH) {
-        (void)snprintf(u->tls_why, sizeof(u->tls_why), "certificate: %s",
-                       X509_verify_cert_error_string(err));
+        (void)snprintf(u->tls_why, sizeof(u->tls_why), "certificate: %s%s",
+                       X509_verify_cert_error_string(err), tws_advice_certificate(err));
         return;
     }
     (void)snprintf(u->tls_why, sizeof(u->tls_why), "certificate is not for %s but for ", host);
@@ -211,7 +212,8 @@ static bool note_failure(struct tws_upgrade *u, int where, int ret)
                        SSL_alert_desc_string_long(ret));
     else if (where == SSL_CB_CONNECT_EXIT && ret <= 0 && e != 0 &&
              ERR_GET_REASON(e) != SSL_R_UNEXPECTED_EOF_WHILE_READING)
-        (void)snprintf(u->tls_why, sizeof(u->tls_why), "%s", ERR_reason_error_string(e));
+        (void)snprintf(u->tls_why, sizeof(u->tls_why), "%s%s", ERR_reason_error_string(e),
+                       tws_advice_tls(ERR_GET_REASON(e)));
     return true;
 }
 

@@ -132,7 +132,10 @@ static void on_deadline(struct tws_timer *t)
     if (u->reported)
         tws_upgrade_kill(u);
     else
-        tws_upgrade_fail(u, 0, NULL, "%s", u->tls_why[0] != '\0' ? u->tls_why : "timed out");
+        tws_upgrade_fail(u, 0, NULL, "%s%s", u->tls_why[0] != '\0' ? u->tls_why : "timed out",
+                         u->tls_why[0] == '\0' && u->client
+                             ? ": something accepts connections there and does not answer"
+                             : "");
 }
 
 /* ---- messages ---- */

@@ -10,6 +10,7 @@
  * connection in that socket's place. libuv registers a descriptor with epoll only when it next
  * polls, so it has not seen the other one.
  */
+#include "advice_priv.h"
 #include "lws_priv.h"
 #include "proxy_priv.h"
 #include "tls_priv.h"
@@ -209,7 +210,7 @@ static void on_connected(void *arg, const struct tws_connect_result *r)
                          : d->via_proxy  ? d->proxy_url.address.host
                                          : d->target.host;
 
-        tws_upgrade_fail(u, 0, step, "%s: %s", to, r->detail);
+        tws_upgrade_fail(u, 0, step, "%s: %s%s", to, r->detail, tws_advice_connect(r->failure));
         return;
     }
     d->fd = r->fd;
@@ -346,7 +347,9 @@ static int check_answer(struct tws_upgrade *u)
     if (lws_hdr_copy(u->wsi, protocol, sizeof(protocol), WSI_TOKEN_PROTOCOL) > 0 &&
         strcmp(protocol, TWS_SUBPROTOCOL) == 0)
         return 0;
-    tws_upgrade_fail(u, 0, "upgrade", "the server does not speak " TWS_SUBPROTOCOL);
+    tws_upgrade_fail(u, 0, "upgrade",
+                     "the server does not speak " TWS_SUBPROTOCOL
+                     ": an old tws, or another program");
     return -1;
 }
 
@@ -370,12 +373,19 @@ static void refused(struct tws_upgrade *u, const char *what, size_t len)
         return;
     }
     if (ssl != NULL && !SSL_is_init_finished(ssl)) {
-        tws_upgrade_fail(u, 0, "TLS", "connection closed during the TLS handshake");
+        tws_upgrade_fail(u, 0, "TLS",
+                         "connection closed during the TLS handshake; is the port right?");
         return;
     }
     status = lws_http_client_http_response(u->wsi);
     if (status != 0 && status != 101)
-        tws_upgrade_fail(u, 0, "upgrade", "HTTP %u from the server", status);
+        tws_upgrade_fail(u, 0, "upgrade", "HTTP %u from the server%s", status,
+                         tws_advice_http(status));
+    else if (status == 0)
+        tws_upgrade_fail(u, 0, "upgrade",
+                         "closed without an HTTP answer; is it a web server, and "
+                         "%s right for this port?",
+                         ssl != NULL ? "wss://" : "ws://");
     else
         tws_upgrade_fail(u, 0, "upgrade", "%.*s", (int)len, what != NULL ? what : "");
 }

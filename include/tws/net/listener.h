@@ -26,6 +26,9 @@ typedef void tws_accept_fn(void *arg, int fd, const struct tws_sockaddr *peer);
 TWS_MUST_USE tws_err tws_listener_open(struct tws_loop *loop, const struct tws_hostport *hp,
                                        tws_accept_fn *on_accept, void *arg,
                                        struct tws_listener **out);
+/* What a user can do about the errno of a failed listener, "" if nothing comes to mind. Constant.
+ */
+const char *tws_listener_advice(int error);
 /* Listens on a unix socket; the file, and a stale one, are the caller's to remove. "@name" is
  * abstract. As above. */
 TWS_MUST_USE tws_err tws_listener_open_unix(struct tws_loop *loop, const char *path,
