@@ -109,7 +109,7 @@ static void format_host(const struct tws_dial *d, char *out, size_t cap)
 static const char *closed_during(const struct tws_upgrade *u)
 {
     return u->dial != NULL && u->dial->tls && strcmp(u->step, "TLS") == 0
-               ? "connection closed during the TLS handshake"
+               ? "connection closed during the TLS handshake; is the port right?"
                : "connection closed by the server";
 }
 
@@ -373,8 +373,7 @@ static void refused(struct tws_upgrade *u, const char *what, size_t len)
         return;
     }
     if (ssl != NULL && !SSL_is_init_finished(ssl)) {
-        tws_upgrade_fail(u, 0, "TLS",
-                         "connection closed during the TLS handshake; is the port right?");
+        tws_upgrade_fail(u, 0, "TLS", "%s", closed_during(u));
         return;
     }
     status = lws_http_client_http_response(u->wsi);
