@@ -84,7 +84,8 @@ void tws_lane_log_failure(struct tws_lane *l, const char *why)
 {
     char server[TWS_HOSTPORT_TEXT], tag[TWS_LANE_TAG];
 
-    if (strcmp(l->failure, why) == 0)
+    /* What was kept may be cut short. */
+    if (l->failure[0] != '\0' && strncmp(l->failure, why, sizeof l->failure - 1) == 0)
         return;
     snprintf(l->failure, sizeof l->failure, "%s", why);
     tws_hostport_format(&l->pool->route.server, server, sizeof server);

@@ -131,7 +131,7 @@ START_TEST(a_refused_connection_is_named_with_its_address)
     c.port = 1;
     peers_connect_as(p, &c);
     pair_run(p->loop);
-    ck_assert_str_eq(p->client.why, "connect: 127.0.0.1:1: Connection refused");
+    ck_assert_ptr_nonnull(strstr(p->client.why, "connect: 127.0.0.1:1: Connection refused; "));
     peers_free(p);
 }
 END_TEST
@@ -155,7 +155,8 @@ START_TEST(a_server_that_says_nothing_times_out)
     c.handshake_timeout_us = 50000;
     peers_connect_as(p, &c);
     pair_run(p->loop);
-    ck_assert_str_eq(p->client.why, _i == 1 ? "TLS: timed out" : "upgrade: timed out");
+    ck_assert_ptr_nonnull(
+        strstr(p->client.why, _i == 1 ? "TLS: timed out: " : "upgrade: timed out: "));
     peers_free(p);
     close(s.listener);
 }
