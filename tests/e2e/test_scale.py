@@ -142,10 +142,12 @@ class Descriptors(Case):
         self.exhaust(tunnel, tunnel.server)
 
     def exhaust(self, tunnel, process):
-        peers = [connect(tunnel.port) for _ in range(100)]
-        for peer in peers:
-            peer.sendall(b"x")
-        self.assertEqual(read_exactly(peers[0], 1), b"x")
+        with connect(tunnel.port) as first:
+            first.sendall(b"x")
+            self.assertEqual(read_exactly(first, 1), b"x")
+            peers = [connect(tunnel.port) for _ in range(100)]
+            first.sendall(b"y")
+            self.assertEqual(read_exactly(first, 1), b"y")
         for peer in peers:
             peer.close()
         wait_until(lambda: self.answers(tunnel.port), "it answers again")

@@ -25,6 +25,7 @@ SANITIZED = False
 MIB = 1 << 20
 TRANSFER_MIB = int(os.environ.get("E2E_MIB", "128"))
 WAIT = 20.0
+LOG_BYTES, LOGS = int(os.environ.get("E2E_LOG_BYTES", "4000")), 8
 SANITIZER = re.compile(r"ERROR: \w*Sanitizer|runtime error:|LeakSanitizer|Assertion .* failed")
 
 
@@ -292,18 +293,23 @@ class Case(unittest.TestCase):
         os.chmod(self.folder, 0o755)
         self.addCleanup(shutil.rmtree, self.folder, True)
         self.processes = []
+        self.logs = []
         self.addCleanup(self._end)
 
     def _end(self):
         for process in reversed(self.processes):
             process.stop()
+        self.logs = [f"---- {process.name}:\n{process.log[-LOG_BYTES:]}" for process in self.processes]
         wrong = [verdict for process in self.processes if (verdict := process.verdict())]
-        outcome = self._outcome
-        if wrong or (outcome is not None and not outcome.success):
-            for process in self.processes:
-                print(f"---- {process.name}:\n{process.log[-6000:]}")
         if wrong:
             raise AssertionError("; ".join(wrong))
+
+    def run(self, result=None):
+        """As unittest has it; a failure is followed by what the processes wrote."""
+        before = len(result.failures) + len(result.errors)
+        super().run(result)
+        if len(result.failures) + len(result.errors) > before:
+            print("\n".join(self.logs[:LOGS]))
 
     def write(self, name, text, mode=0o600):
         path = os.path.join(self.folder, name)
