@@ -231,7 +231,10 @@ class Tws(Process):
             if found < count and not self.is_running():
                 raise AssertionError(f"{self.name} ended with {self.popen.returncode}:\n{self.log}")
             return found >= count
-        wait_until(look, f"{self.name} tells the service manager {pattern}", timeout)
+        try:
+            wait_until(look, f"{self.name} tells the service manager {pattern}", timeout)
+        except AssertionError as late:
+            raise AssertionError(f"{late}; it told {self.told[-5:]} and wrote\n{self.log[-2000:]}") from None
 
     def wait_ready(self):
         self.wait_told("READY=1")
@@ -241,6 +244,10 @@ class Tws(Process):
     def status(self):
         lines = [line for line in list(self.told) if line.startswith("STATUS=")]
         return lines[-1][len("STATUS="):] if lines else ""
+
+    def wait_status(self, pattern, timeout=None):
+        """Waits until the last STATUS= matches; it is told anew every other second."""
+        wait_until(lambda: re.fullmatch(pattern, self.status), f"the status of {self.name} is {pattern}", timeout)
 
     def memory(self):
         """Resident bytes."""
@@ -480,7 +487,7 @@ class Tunnel:
         count = self.links if count is None else count
         wait_until(lambda: len(self.established()) == count, f"{count} links are up")
         if count:
-            self.client.wait_told(rf"STATUS={count} of \d+ links? up.*")
+            self.client.wait_status(rf"{count} of \d+ links? up.*")
 
     def cut(self, local_port):
         """Cuts a link as a dying router does with RST: ss -K, in the middle of whatever it carries."""
