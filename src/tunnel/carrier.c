@@ -239,6 +239,16 @@ void tws_carrier_close(struct tws_carrier *c, uint16_t code, const char *text)
     tws_carrier_kick(c);
 }
 
+void tws_carrier_probe(struct tws_carrier *c)
+{
+    struct tws_node *it, *next;
+
+    TWS_LIST_EACH(it, next, &c->links)
+    tws_session_probe(c->session, TWS_CONTAINER(it, struct tws_live_link, live_node)->link,
+                      tws_carrier_now(c));
+    tws_carrier_kick(c);
+}
+
 void tws_carrier_drain(struct tws_carrier *c, uint16_t code)
 {
     tws_session_drain(c->session, code, c->limits->drain_ms, tws_carrier_now(c));
@@ -299,6 +309,7 @@ static struct tws_session_config engine_config(const struct tws_carrier_config *
         .heartbeat_us = (uint64_t)l->heartbeat_ms * MS,
         .grace_us = shorter(l->grace_ms, cfg->peer->grace_ms),
         .give_up_us = (uint64_t)l->give_up_ms * MS,
+        .suspect_us = (uint64_t)l->suspect_ms * MS,
         .memory = (size_t)l->memory,
         .max_channels = l->max_channels,
         .peer_max_channels = cfg->peer->max_channels,

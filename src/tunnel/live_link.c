@@ -131,6 +131,8 @@ bool tws_live_link_flush(struct tws_live_link *l)
 
 bool tws_live_link_worn(const struct tws_live_link *l, uint64_t now)
 {
+    if (l->terms.retire_at_us != 0 && now >= l->terms.retire_at_us)
+        return true;
     return l->sealed &&
            (l->bytes >= TWS_RECORD_BYTES_MAX || now - l->since_us >= TWS_RECORD_AGE_MAX_US);
 }
