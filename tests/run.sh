@@ -13,13 +13,14 @@
 #   msan      clang with MSan: corpus replays and simulator
 #   coverage  lines of proto and mux reached by units and corpora: at least 90%
 #   mutants   faults put into the code that a test must notice (a sample; MUTANTS=all for all)
+#   model     Spin: the model of the session protocol in docs/model, and every rule left out once
 #   e2e       the real programs, with nginx, curl, ssh, redis, PostgreSQL
 #   e2e-asan  a part of that with the sanitized binary
 #   package   cmake --install, .deb, systemd units, manual pages
 #   demo      example/demo.sh
 #   long      only when named: see tests/long.sh
 #
-# Settings (environment): JOBS, FUZZ_SECONDS, MUTANTS, E2E_MIB.
+# Settings (environment): JOBS, FUZZ_SECONDS, MUTANTS, MODEL, E2E_MIB.
 set -u
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -80,7 +81,7 @@ check() {
 
 part_install() {
   step "install packages" need_packages $build_packages git python3 check clang clang-format clang-tidy \
-    libclang-rt-14-dev llvm cppcheck shellcheck pyflakes3 dpkg-dev fakeroot file procps systemd nginx openssl \
+    libclang-rt-14-dev llvm cppcheck shellcheck pyflakes3 dpkg-dev fakeroot file procps spin systemd nginx openssl \
     ca-certificates curl iperf3 netcat-openbsd iproute2 openssh-server openssh-client \
     redis-server redis-tools postgresql || summary
 }
@@ -122,6 +123,11 @@ part_mutants() {
   step "mutants ${MUTANTS:-sample}" tests/mutants/run.sh "${MUTANTS:-sample}"
 }
 
+part_model() {
+  # shellcheck disable=SC2086 # nothing, or --long
+  step "model ${MODEL:-}" sh tests/model.sh ${MODEL:-}
+}
+
 part_e2e() {
   [ -x build/release/tws ] || build release || return 1
   step "e2e" python3 tests/e2e/run.py --tws build/release/tws
@@ -158,7 +164,7 @@ summary() {
   exit
 }
 
-[ $# -gt 0 ] || set -- install release clang lint asan fuzz msan coverage mutants e2e e2e-asan package demo
+[ $# -gt 0 ] || set -- install release clang lint asan fuzz msan coverage mutants model e2e e2e-asan package demo
 mkdir -p "$logs" || exit 1
 for part; do
   function=part_$(echo "$part" | tr - _)
