@@ -12,6 +12,4 @@ need_packages $build_packages python3 check nginx libnginx-mod-stream haproxy ip
   openssl iproute2 ca-certificates
 cmake --preset release >/dev/null
 cmake --build --preset release -j "$(nproc)" --target tws bench_load >/dev/null
-# 10,000 idle connections are 20,000 descriptors in a relay.
-ulimit -n 65536 2>/dev/null || ulimit -n "$(ulimit -Hn)"
 exec python3 tests/bench/compare.py "$@"

@@ -13,6 +13,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from tws_e2e import Case, Tunnel, free_port, is_listening, wait_until
 
 
+# 10,000 idle connections are 20,000 descriptors in a relay.
+resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
 DESCRIPTORS = min(65536, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
 
 
