@@ -110,12 +110,27 @@ static size_t head_end(const char *p, size_t n)
     return end != NULL ? (size_t)(end - p) + 4 : 0;
 }
 
+/* The status of "HTTP/1.x NNN"; 0: not HTTP. */
+static unsigned status_of(const char *head)
+{
+    unsigned status = 0;
+
+    if (strncmp(head, "HTTP/1.", 7) != 0 || (head[7] != '0' && head[7] != '1') || head[8] != ' ')
+        return 0;
+    for (size_t i = 9; i < 12; i++) {
+        if (head[i] < '0' || head[i] > '9')
+            return 0;
+        status = status * 10 + (unsigned)(head[i] - '0');
+    }
+    return status;
+}
+
 static void judge(struct tws_proxy *p, const char *head)
 {
     char why[64];
-    unsigned status = 0;
+    unsigned status = status_of(head);
 
-    if (sscanf(head, "HTTP/1.%*1[01] %3u", &status) != 1) {
+    if (status == 0) {
         done(p, "does not speak HTTP");
         return;
     }

@@ -371,7 +371,6 @@ int tws_upgrade_event(struct tws_upgrade *u, struct lws *wsi, enum lws_callback_
     if (u->in_callback) /* of its own doing: it knows */
         return 0;
     u->in_callback = true;
-    u->in_callback = true;
     result = dispatch(u, reason, in, len);
     u->in_callback = false;
     return u->state == TWS_UPGRADE_DYING ? -1 : result;
