@@ -12,7 +12,9 @@
 #include "session_priv.h"
 
 #define INTERACTIVE_US 50000u
-#define MOVE_US        50000u
+#define MOVE_US        50000u /* a busy channel stays while its link queues less than that */
+#define MOVE_QUIET_US  1000u  /* a quiet one has nothing to lose by moving */
+#define RANK_US        128u   /* delays that differ by less are equal */
 #define FRESH_EXTRA    65536u /* in-flight bytes that quiet channels may add to the bound */
 
 /* How long a byte waits on the link, in microseconds, before it starts on its way. */
@@ -45,7 +47,7 @@ static uint64_t preference(const struct tws_link *l)
     case TWS_SCHEDULE_END:
         break;
     }
-    return queue_delay(l) / 1000 * 65536 + l->nmembers / weight;
+    return queue_delay(l) / RANK_US * 65536 + l->nmembers / weight;
 }
 
 /* Worse than any preference: a link that is on its way out, does not answer, or is a reserve. */
@@ -107,7 +109,7 @@ void tws_sched_home(struct tws_channel *ch, struct tws_link *l)
 }
 
 /* Whether `best` is so much better than `l` that a channel should move there. */
-static bool worth_moving(const struct tws_link *l, const struct tws_link *best)
+static bool worth_moving(const struct tws_link *l, const struct tws_link *best, bool quiet)
 {
     if (penalty(l) != penalty(best))
         return penalty(l) > penalty(best);
@@ -126,7 +128,7 @@ static bool worth_moving(const struct tws_link *l, const struct tws_link *best)
         break;
     }
     uint64_t here = queue_delay(l), there = queue_delay(best);
-    return here > MOVE_US && here > 2 * there;
+    return here > (quiet ? MOVE_QUIET_US : MOVE_US) && here > 2 * there;
 }
 
 /* A link that this channel had better move to, or NULL. */
@@ -135,7 +137,8 @@ static struct tws_link *better(struct tws_link *l, const struct tws_channel *ch)
     if (l->s->nlinks < 2 || tws_list_linked(&ch->unknown_node) || tws_sched_shares(ch))
         return NULL;
     struct tws_link *best = tws_sched_link(l->s);
-    return best != NULL && best != l && worth_moving(l, best) ? best : NULL;
+    bool quiet = ch->burst < TWS_QUANTUM;
+    return best != NULL && best != l && worth_moving(l, best, quiet) ? best : NULL;
 }
 
 /* ---- bond: earliest expected delivery ---- */
