@@ -230,7 +230,7 @@ tws_err tws_rx_window(struct tws_session *s, const struct tws_frame *f)
     if (err != TWS_OK)
         return ignore_absent(err);
     /* A window frame may come late, sent again; a flood of small raises is a waste of our time. */
-    if (f->offset <= ch->tx_limit || (f->offset - ch->tx_limit) * 16 < f->offset - ch->tx_next)
+    if (f->offset <= ch->tx_limit || f->offset - ch->tx_limit < (f->offset - ch->tx_next) / 16)
         tws_receive_useless(s);
     if (f->offset > ch->tx_limit)
         ch->tx_limit = f->offset;

@@ -216,7 +216,7 @@ uint64_t tws_session_deadline(const struct tws_session *s);
 /* Timers: heartbeats, delayed ACKs, links given up, grace. */
 void tws_session_tick(struct tws_session *s, uint64_t now);
 
-/* Opens and accepts no more; tells the peer (GOAWAY) and every link (draining). */
+/* Opens and accepts no more, and tells the peer (GOAWAY); running channels go on. */
 void tws_session_drain(struct tws_session *s, uint16_t code, uint32_t deadline_ms, uint64_t now);
 /* Ends the session: CLOSE goes out on every link, every channel is over. TWS_EVENT_CLOSED follows.
  */
