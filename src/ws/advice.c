@@ -77,6 +77,12 @@ const char *tws_advice_connect(enum tws_connect_failure failure)
     return find(connecting, (int)failure);
 }
 
+const char *tws_advice_no_answer(void)
+{
+    return "closed without an HTTP answer; is it a web server, and is the URL's port right, and "
+           "ws:// or wss:// for it?";
+}
+
 const char *tws_advice_http(unsigned status)
 {
     return find(http, (int)status);

@@ -10,6 +10,9 @@
 /* Why no TCP connection came about. */
 const char *tws_advice_connect(enum tws_connect_failure failure);
 
+/* A connection that ended where an HTTP answer was due: the whole reason. */
+const char *tws_advice_no_answer(void);
+
 /* The status with which a server answers our upgrade request. */
 const char *tws_advice_http(unsigned status);
 

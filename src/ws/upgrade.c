@@ -7,6 +7,7 @@
  * libwebsockets does not poll the descriptor; its wsi stays as the owner of the SSL, until the
  * wire lets go of it.
  */
+#include "advice_priv.h"
 #include "lws_priv.h"
 #include "stream_priv.h"
 #include "wire_priv.h"
@@ -188,7 +189,8 @@ static int receive(struct tws_upgrade *u, const uint8_t *p, size_t n)
         return -1;
     }
     if (!lws_frame_is_binary(u->wsi) || n > TWS_UPGRADE_MESSAGE - b->nin) {
-        tws_upgrade_fail(u, 0, NULL, "the peer speaks another protocol");
+        tws_upgrade_fail(u, 0, NULL,
+                         "the peer does not speak " TWS_SUBPROTOCOL ": another program");
         return -1;
     }
     if (n > 0)
@@ -328,7 +330,10 @@ static void closed(struct tws_upgrade *u)
     if (u->close_code > 0)
         tws_upgrade_fail(u, u->close_code, NULL, "closed by the peer with %u", u->close_code);
     else
-        tws_upgrade_fail(u, 0, NULL, "connection closed by the peer");
+        tws_upgrade_fail(u, 0, NULL, "%s",
+                         u->client && u->state == TWS_UPGRADE_OPENING
+                             ? tws_advice_no_answer()
+                             : "connection closed by the peer");
 }
 
 static int dispatch(struct tws_upgrade *u, enum lws_callback_reasons reason, void *in, size_t len)

@@ -110,7 +110,7 @@ static const char *closed_during(const struct tws_upgrade *u)
 {
     return u->dial != NULL && u->dial->tls && strcmp(u->step, "TLS") == 0
                ? "connection closed during the TLS handshake; is the port right?"
-               : "connection closed by the server";
+               : tws_advice_no_answer();
 }
 
 static void connect_lws(struct tws_upgrade *u, const char *address)
@@ -381,12 +381,12 @@ static void refused(struct tws_upgrade *u, const char *what, size_t len)
         tws_upgrade_fail(u, 0, "upgrade", "HTTP %u from the server%s", status,
                          tws_advice_http(status));
     else if (status == 0)
-        tws_upgrade_fail(u, 0, "upgrade",
-                         "closed without an HTTP answer; is it a web server, and "
-                         "%s right for this port?",
-                         ssl != NULL ? "wss://" : "ws://");
+        tws_upgrade_fail(u, 0, "upgrade", "%s", tws_advice_no_answer());
     else
-        tws_upgrade_fail(u, 0, "upgrade", "%.*s", (int)len, what != NULL ? what : "");
+        tws_upgrade_fail(u, 0, "upgrade",
+                         "the server does not speak " TWS_SUBPROTOCOL
+                         " but another WebSocket (%.*s)",
+                         (int)len, what != NULL ? what : "");
 }
 
 int tws_client_event(struct tws_upgrade *u, enum lws_callback_reasons reason, void *in, size_t len)
