@@ -299,7 +299,7 @@ struct tws_client_stats tws_client_stats(const struct tws_client *c)
             continue;
         struct tws_session_stats s = tws_session_stats(p->carrier->session);
         st.sessions++;
-        st.links += p->carrier->nlinks;
+        st.links += tws_pool_links(p);
         st.channels += p->carrier->nlocals;
         st.bytes_sent += s.bytes_sent;
         st.bytes_received += s.bytes_received;

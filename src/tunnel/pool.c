@@ -52,6 +52,18 @@ uint32_t tws_pool_fresh(const struct tws_pool *p)
     return n;
 }
 
+uint32_t tws_pool_links(const struct tws_pool *p)
+{
+    struct tws_node *it, *next;
+    uint32_t n = 0;
+
+    if (p->carrier == NULL)
+        return 0;
+    TWS_LIST_EACH(it, next, &p->carrier->links)
+    n += TWS_CONTAINER(it, struct tws_live_link, live_node)->close_at_us == 0;
+    return n;
+}
+
 uint32_t tws_pool_wanted(const struct tws_pool *p)
 {
     if (p->retiring)
@@ -125,7 +137,7 @@ static void log_link_up(struct tws_pool *p, const struct tws_lane *lane,
     tws_hostport_format(&p->route.server, server, sizeof server);
     tws_log(TWS_LOG_INFO, "link up", "session=%s link=%u server=%s%s links=%u/%u sealed=%d",
             p->carrier->tag, (unsigned)hs->link_id, server, tws_lane_tag(lane, tag),
-            (unsigned)tws_pool_fresh(p), (unsigned)tws_pool_wanted(p), hs->sealed);
+            (unsigned)tws_pool_links(p), (unsigned)tws_pool_wanted(p), hs->sealed);
 }
 
 static tws_err begin_session(struct tws_pool *p, const struct tws_hs_result *hs);
@@ -290,7 +302,7 @@ static void on_link_down(void *arg, void *owner, uint32_t link_id, uint64_t up_u
     p->links_lost++;
     tws_log(TWS_LOG_INFO, "link down", "session=%s link=%u%s links=%u up_s=%llu reason=\"%s\"",
             p->carrier->tag, (unsigned)link_id, lane != NULL ? tws_lane_tag(lane, tag) : "",
-            (unsigned)tws_pool_fresh(p), (unsigned long long)(up_us / SECOND_US), why);
+            (unsigned)tws_pool_links(p), (unsigned long long)(up_us / SECOND_US), why);
     if (lane != NULL && up_us >= STABLE_US)
         tws_lane_forgive(lane);
     else if (lane != NULL)

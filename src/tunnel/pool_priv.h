@@ -69,6 +69,8 @@ void tws_pool_free(struct tws_pool *p);
 
 /* Whether it is worth trying to open a channel: the session is there and a link lives. */
 bool tws_pool_ready(const struct tws_pool *p);
+/* Links that carry traffic: all but those that have a successor already. */
+uint32_t tws_pool_links(const struct tws_pool *p);
 /* A link lives. */
 bool tws_pool_linked(const struct tws_pool *p);
 /* Channels that are open in its session. */

@@ -1,0 +1,101 @@
+"""two_uplinks.py - a machine with two ways out: two network namespaces joined by two veth pairs.
+
+The client's namespace has the devices a0 (10.77.1.1) and b0 (10.77.2.1), the server's has their other
+ends and the address 10.77.9.1, to which the client has a route by each device, a0's preferred. Needs
+root."""
+import contextlib
+import ctypes
+import itertools
+import os
+import subprocess
+import unittest
+
+SERVER = "10.77.9.1"
+CLONE_NEWNET = 0x40000000
+_libc = ctypes.CDLL(None, use_errno=True)
+_numbers = itertools.count()
+
+
+def ip(*arguments):
+    subprocess.run(["ip", *arguments], check=True, capture_output=True)
+
+
+def can_make():
+    """Whether namespaces can be made here."""
+    name = f"tws-try-{os.getpid()}"
+    if subprocess.run(["ip", "netns", "add", name], check=False, capture_output=True).returncode != 0:
+        return False
+    ip("netns", "delete", name)
+    return True
+
+
+needs_namespaces = unittest.skipUnless(can_make(), "network namespaces need root")
+
+
+def enter(path):
+    with open(path, "rb") as file:
+        if _libc.setns(file.fileno(), CLONE_NEWNET) != 0:
+            raise OSError(ctypes.get_errno(), f"setns {path}")
+
+
+class TwoUplinks:
+    """Made for a test case and gone with it."""
+
+    def __init__(self, case):
+        number = f"{os.getpid()}-{next(_numbers)}"
+        self.client, self.server = f"tws-c-{number}", f"tws-s-{number}"
+        for name in (self.client, self.server):
+            ip("netns", "add", name)
+            case.addCleanup(ip, "netns", "delete", name)
+            ip("-n", name, "link", "set", "lo", "up")
+        ip("-n", self.server, "address", "add", f"{SERVER}/32", "dev", "lo")
+        for index, device in enumerate("ab", 1):
+            self._join(index, device)
+
+    def _join(self, index, device):
+        here, there = f"{device}0", f"{device}1"
+        ip("link", "add", here, "netns", self.client, "type", "veth", "peer", "name", there, "netns", self.server)
+        for name, end, address in ((self.client, here, 1), (self.server, there, 2)):
+            ip("-n", name, "address", "add", f"10.77.{index}.{address}/24", "dev", end)
+            ip("-n", name, "link", "set", end, "up")
+        self._route(index, device)
+        ip("-n", self.client, "rule", "add", "from", f"10.77.{index}.1", "table", str(index))
+
+    def _route(self, index, device):
+        for more in (["metric", f"{index}00"], ["table", str(index)]):
+            ip("-n", self.client, "route", "replace", SERVER, "via", f"10.77.{index}.2", "dev", f"{device}0", *more)
+
+    def set_down(self, device):
+        ip("-n", self.client, "link", "set", f"{device}0", "down")
+
+    def set_up(self, device):
+        """The kernel forgot the routes."""
+        ip("-n", self.client, "link", "set", f"{device}0", "up")
+        self._route("ab".index(device) + 1, device)
+
+    def limit(self, rate):
+        """Both ways of both uplinks; to be called once."""
+        for name, end in ((self.client, "0"), (self.server, "1")):
+            for device in "ab":
+                subprocess.run(["ip", "netns", "exec", name, "tc", "qdisc", "add", "dev", device + end, "root", "tbf",
+                                "rate", rate, "burst", "64kb", "latency", "30ms"], check=True)
+
+    def sent(self, device):
+        """Bytes the client sent over a device so far."""
+        with self.inside(self.client), open("/proc/thread-self/net/dev", encoding="ascii") as file:
+            for line in file:
+                name, _, counters = line.partition(":")
+                if name.strip() == f"{device}0":
+                    return int(counters.split()[8])
+        raise AssertionError(f"no device {device}0")
+
+    @contextlib.contextmanager
+    def inside(self, name):
+        """This thread, what it starts and the sockets it makes are in that namespace."""
+        with open("/proc/thread-self/ns/net", "rb") as home:
+            enter(f"/run/netns/{name}")
+            try:
+                yield
+            finally:
+                if _libc.setns(home.fileno(), CLONE_NEWNET) != 0:
+                    raise OSError(ctypes.get_errno(), "setns back")
