@@ -1,44 +1,102 @@
 #!/bin/sh
-# fresh.sh - proves the two README commands on a bare Debian 12: debootstrap makes one below build/,
-# from the mirror this machine uses, a clean clone goes in, and both run there in a chroot of its own
-# mount, process and network namespace (loopback only, once the packages are in). Needs root.
+# fresh.sh - proves README's two commands where nothing is set up: sh tests/fresh.sh [PART...]
 #
-# FRESH_RUN (all of them): the parts of tests/run.sh to run inside.
+# debootstrap makes a bare Debian 12 with gcc, make, git and python3 and nothing more; a clean clone of HEAD
+# goes inside, and there `sh example/demo.sh` and then `sh tests/run.sh PART...` run (without PARTs: all of
+# it). Needs root or sudo. The mirror is the one this machine's apt uses. Processes and mounts in there end
+# with it; the network is shared, since the two commands install packages, and both listen on free loopback
+# ports only. Logs: build/fresh.
+#
+# KEEP=yes leaves the directory there and says where.
 set -eu
-cd "$(dirname "$0")/.."
-. tests/support/packages.sh
-need_packages debootstrap iproute2 util-linux git
 
+root=$(cd "$(dirname "$0")/.." && pwd)
+# shellcheck source=tests/support/packages.sh
+. "$root/tests/support/packages.sh"
+logs=$root/build/fresh
 suite=bookworm
-root=$(pwd)/build/fresh
-mirror=$(apt-get indextargets --format '$(SITE) $(RELEASE) $(CREATED_BY)' 2>/dev/null |
-  awk -v suite="$suite" '$2 == suite && $3 == "Packages" {print $1; exit}')
-[ -n "$mirror" ] || { echo "fresh: apt knows no mirror of $suite"; exit 1; }
+passed=0
+failed=0
 
 clean_up() {
-  for place in proc sys dev/pts dev; do
-    umount "$root/$place" 2>/dev/null || true
-  done
+  status=$?
+  trap - EXIT INT TERM
+  if [ "${KEEP:-no}" = yes ]; then
+    echo "kept: $dir"
+  else
+    run_as_root rm -rf --one-file-system "$dir"
+  fi
+  exit "$status"
 }
-trap clean_up EXIT
-clean_up
 
+# "URI RELEASE" of each Debian repository of this suite that apt knows here.
+repositories() {
+  apt-get indextargets --format "\$(REPO_URI) \$(RELEASE) \$(COMPONENT)" "Identifier: Packages" "Origin: Debian" |
+    awk -v suite="$suite" '$2 ~ "^" suite && $3 == "main" { print $1, $2 }' | sort -u
+}
+
+make_debian() {
+  [ -n "$(repositories)" ] || run_as_root apt-get update -q
+  mirror=$(repositories | awk -v suite="$suite" '$2 == suite { print $1; exit }')
+  [ -n "$mirror" ] || { echo "fresh: apt on this machine knows no mirror of Debian $suite" >&2; return 1; }
+  run_as_root debootstrap --variant=minbase --keyring=/usr/share/keyrings/debian-archive-keyring.gpg \
+    "$suite" "$dir/debian" "$mirror"
+  repositories | sed 's/.*/deb & main/' | run_as_root tee "$dir/debian/etc/apt/sources.list"
+  # How this machine reaches the mirror: proxies, and whether old lists are good enough.
+  apt-config dump | grep -E '^Acquire::(https?::Proxy|Check-Valid-Until|Check-Date|Retries)' |
+    run_as_root tee "$dir/debian/etc/apt/apt.conf.d/80host" || true
+  run_as_root cp -L /etc/resolv.conf /etc/hosts "$dir/debian/etc/"
+  inside 'apt-get update -q && apt-get install -y -q --no-install-recommends gcc make git python3'
+}
+
+put_clone() {
+  git clone -q --no-hardlinks "$root" "$dir/tws"
+  run_as_root chown -R 0:0 "$dir/tws"
+  run_as_root mv "$dir/tws" "$dir/debian/root/tws"
+}
+
+# inside COMMAND: in the bare Debian, with mounts and processes of its own and a clean environment.
 inside() {
-  unshare --mount --pid --fork --kill-child chroot "$root" /usr/bin/env -i HOME=/root TERM=dumb LANG=C.UTF-8 \
-    PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin FUZZ_SECONDS="${FUZZ_SECONDS:-5}" \
-    DEMO_SECONDS="${DEMO_SECONDS:-2}" sh -ec "$1"
+  # shellcheck disable=SC2016 # $1 is for the inner shell
+  run_as_root unshare --mount --pid --fork --kill-child sh -eu -c '
+    mount -t proc proc "$1/proc"
+    mount --rbind /sys "$1/sys"
+    mount --rbind /dev "$1/dev"
+    mount -t tmpfs -o mode=1777 tmpfs "$1/dev/shm"
+    exec chroot "$1" env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 \
+      DEBIAN_FRONTEND=noninteractive FUZZ_SECONDS="${FUZZ_SECONDS:-20}" \
+      DEMO_SECONDS="${DEMO_SECONDS:-2}" JOBS="${JOBS:-$(nproc)}" \
+      sh -c "$2"
+  ' sh "$dir/debian" "$1" </dev/null
 }
 
-rm -rf "$root"
-debootstrap --variant=minbase "$suite" "$root" "$mirror"
-# What the machine needs to reach its mirror (proxy, certificates, name server) goes along.
-cp /etc/resolv.conf "$root/etc/resolv.conf"
-cp -r /etc/apt/apt.conf.d/. "$root/etc/apt/apt.conf.d/"
-mount -t proc proc "$root/proc"
-mount -t sysfs -o ro sysfs "$root/sys"
-mount --bind /dev "$root/dev"
-mount -t devpts devpts "$root/dev/pts"
-git clone -q . "$root/tws"
+# step NAME COMMAND...: counts it and says how it ended.
+step() {
+  log=$logs/$1.log
+  begin=$(date +%s)
+  shift
+  if "$@" >"$log" 2>&1; then
+    passed=$((passed + 1)) verdict="ok  "
+  else
+    failed=$((failed + 1)) verdict=FAIL
+  fi
+  printf '%s  %4d s  %s\n' "$verdict" "$(($(date +%s) - begin))" "$log"
+  [ "$verdict" = "ok  " ] || tail -n 40 "$log" | sed 's/^/    | /'
+}
 
-inside "cd /tws && sh example/demo.sh"
-inside "cd /tws && sh tests/run.sh ${FRESH_RUN:-}"
+mkdir -p "$logs"
+need_packages debootstrap debian-archive-keyring util-linux git
+dir=$(mktemp -d "${TMPDIR:-/tmp}/tws-fresh.XXXXXX")
+chmod 755 "$dir"
+trap clean_up EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+step debian make_debian
+[ "$failed" -gt 0 ] || step clone put_clone
+if [ "$failed" -eq 0 ]; then
+  step demo inside "cd /root/tws && sh example/demo.sh"
+  step run inside "cd /root/tws && sh tests/run.sh $*"
+fi
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
