@@ -12,6 +12,7 @@ seconds=${DEMO_SECONDS:-5}
 build=$root/build/release
 tws=$build/tws
 pids=
+tests=0
 
 say() {
   printf '\n== %s\n' "$*"
@@ -43,12 +44,18 @@ start() {
   pids="$! $pids"
 }
 
-# Four free ports: no two processes of this demo ask for the same.
+# Six free ports, below those the kernel gives to outgoing connections.
 free_ports() {
   python3 -c '
-import socket
-sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(6)]
-print(*(s.getsockname()[1] for s in sockets))'
+import random, socket
+free = []
+while len(free) < 6:
+    port = random.randrange(10000, 32000)
+    try:
+        free.append(socket.create_server(("127.0.0.1", port)))
+    except OSError:
+        pass
+print(*(s.getsockname()[1] for s in free))'
 }
 
 # until_true WHAT COMMAND...: asks ten times a second, for ten seconds.
@@ -83,8 +90,17 @@ throughput() {
   sed -n 's/.* \([0-9.]* [KMG]bits\/sec\).*receiver.*/\1/p' "$1" | tail -n 1
 }
 
+# begin_transfer OPTIONS...: an iperf3 run in the background, once its server is ready for another.
+begin_transfer() {
+  tests=$((tests + 1))
+  until_true "iperf3 ready again" grep -q "listening on $port_iperf (test #$tests)" "$dir/iperf3.log"
+  iperf3 --forceflush -c 127.0.0.1 -p "$port_iperf_local" -t "$seconds" "$@" >"$dir/iperf3-client.log" 2>&1 &
+  running=$!
+}
+
 transfer() {
-  iperf3 -c 127.0.0.1 -p "$port_iperf_local" -t "$seconds" "$@" >"$dir/iperf3-client.log" 2>&1
+  begin_transfer "$@"
+  wait "$running"
 }
 
 make_configuration() {
@@ -136,7 +152,7 @@ EOF
 
 start_everything() {
   start nginx nginx -e stderr -p "$dir" -c "$dir/nginx.conf"
-  start iperf3 iperf3 -s -B 127.0.0.1 -p "$port_iperf"
+  start iperf3 iperf3 -s --forceflush -B 127.0.0.1 -p "$port_iperf"
   start echo python3 "$root/example/ping.py" echo "$port_ping"
   start server "$tws" server --config "$dir/server.yaml"
   until_true "nginx listening" listens "$port_tls"
@@ -150,10 +166,8 @@ start_everything() {
 # Cuts one link in the middle of a transfer. Needs root and a kernel that can (INET_DIAG_DESTROY).
 cut_a_link() {
   say "A link is cut while data flows (ss -K)"
-  transfer -J &
-  running=$!
-  until_true "traffic" grep -q . "$dir/iperf3.log"
-  sleep 1
+  begin_transfer
+  until_true "traffic" grep -q "sec.*bits/sec" "$dir/iperf3-client.log"
   local_port=$(links | awk '{ n = split($3, part, ":"); print part[n]; exit }')
   ss -K -tn "sport = :$local_port" "dport = :$port_tls" >/dev/null 2>&1 || true
   if links | grep -q ":$local_port "; then
@@ -197,8 +211,7 @@ main() {
 
   say "Latency"
   echo "idle: $(python3 "$root/example/ping.py" ping "$port_ping_local" 500)"
-  transfer &
-  running=$!
+  begin_transfer
   echo "busy: $(python3 "$root/example/ping.py" ping "$port_ping_local" 500)"
   wait "$running"
 

@@ -17,6 +17,7 @@ void tws_config_fill_limits(const struct tws_settings *s, struct tws_link_limits
         .grace_ms = s->grace_ms,
         .heartbeat_ms = s->timeout_ms,
         .give_up_ms = s->give_up_ms,
+        .suspect_ms = s->suspect_ms,
         .memory = s->memory,
         .max_message = s->max_message,
         .max_channels = s->max_channels,

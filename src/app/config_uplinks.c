@@ -75,6 +75,7 @@ tws_err tws_config_take_uplinks(const struct tws_settings *s, struct tws_diag *d
                                 struct tws_client_config *c)
 {
     c->schedule = (enum tws_schedule)(s->schedule - 1);
+    c->max_age_ms = s->max_age_ms;
     c->uplinks = calloc(s->uplinks.n + 1, sizeof *c->uplinks);
     if (c->uplinks == NULL)
         return TWS_NOMEM;

@@ -349,6 +349,15 @@ static const struct tws_option settings_rows[] = {
              "one link, another only when it fails; redundant: as auto, and interactive bytes go "
              "over two links; bond: one connection over all links, as fast as they are together; "
              "round-robin: every message over the next link."},
+    {.name = "max_age",
+     .type = TWS_TYPE_DURATION,
+     .flags = TWS_OPT_CLIENT | TWS_OPT_RELOAD,
+     .offset = AT(max_age_ms),
+     .fallback = "0",
+     .max = 1000 * HOURS,
+     .arg = "TIME",
+     .help = "A link is replaced by a fresh one at that age, give or take a tenth, before proxies "
+             "cut it; the new one comes first, and no connection notices. 0: never."},
     {.name = "timeout",
      .type = TWS_TYPE_DURATION,
      .flags = TWS_OPT_BOTH | TWS_OPT_ARGV,
@@ -466,6 +475,16 @@ static const struct tws_option settings_rows[] = {
      .max = 10 * MINUTES,
      .arg = "TIME",
      .help = "A link with bytes under way that makes no progress for so long is given up."},
+    {.name = "suspect",
+     .type = TWS_TYPE_DURATION,
+     .flags = TWS_OPT_BOTH,
+     .offset = AT(suspect_ms),
+     .min = 50 * MS,
+     .max = 1 * MINUTES,
+     .arg = "TIME",
+     .help = "A link with bytes under way that makes no progress for so long gets nothing new, and "
+             "what it has goes over another link too; never under two round trips. Not given: 1s, "
+             "or 200ms when schedule is bond or redundant."},
     {.name = "memory",
      .type = TWS_TYPE_SIZE,
      .flags = TWS_OPT_BOTH,

@@ -46,14 +46,16 @@ static uint64_t round_trip(const struct tws_session *s)
     return longest == 0 ? 100000 : longest;
 }
 
-/* Room in the pool for `more`; a channel at work may always have four floors. */
+/* Room in the pool for `more`; a channel at work may have four floors as long as all that is
+ * promised could still be stored: promises are kept even if every reader stalls at once. */
 static bool affordable(const struct tws_channel *ch, uint32_t window)
 {
     const struct tws_session *s = ch->s;
 
     if (s->granted + (window - ch->window) <= pool(s))
         return true;
-    return window <= 4 * TWS_WINDOW_FLOOR && s->allocated < s->cfg.memory / 2;
+    return window <= 4 * TWS_WINDOW_FLOOR && s->allocated < s->cfg.memory / 2 &&
+           s->granted < pool(s) + pool(s) / 2;
 }
 
 static void tune(struct tws_channel *ch, uint64_t now)

@@ -16,6 +16,7 @@
 #define SUSPECT_US   (1000u * MS) /* without ACK progress, under auto */
 #define QUICK_US     (200u * MS)  /* the same under bond and redundant, at least */
 #define QUIET_US     (10000u * MS)
+#define PROBE_US     (3000u * MS)
 #define MISSED_MAX   3u /* the ping, and two more intervals */
 
 static struct tws_link *find_in(struct tws_node *list, uint32_t id)
@@ -357,16 +358,28 @@ void tws_session_link_heard(struct tws_link *l, uint64_t now)
 {
     l->heard_at = now;
     l->missed = 0;
+    l->probed_at = 0;
 }
 
 /* How long in-flight bytes may go without progress before the link is suspect. */
 static uint64_t patience(const struct tws_link *l)
 {
     enum tws_schedule how = l->s->schedule;
+    uint64_t least = l->s->cfg.suspect_us, trips = 2 * l->path.srtt_us;
 
-    if (how != TWS_SCHEDULE_BOND && how != TWS_SCHEDULE_REDUNDANT)
+    if (least == 0 && how != TWS_SCHEDULE_BOND && how != TWS_SCHEDULE_REDUNDANT)
         return SUSPECT_US;
-    return 2 * l->path.srtt_us > QUICK_US ? 2 * l->path.srtt_us : QUICK_US;
+    if (least == 0)
+        least = QUICK_US;
+    return trips > least ? trips : least;
+}
+
+/* When a link that was probed and says nothing is given up. */
+static uint64_t probe_ends(const struct tws_link *l)
+{
+    uint64_t trips = 4 * l->path.srtt_us;
+
+    return l->probed_at + (trips > PROBE_US ? trips : PROBE_US);
 }
 
 static uint64_t earlier(uint64_t a, uint64_t b)
@@ -382,6 +395,8 @@ uint64_t tws_link_deadline(const struct tws_link *l)
     /* Once it is due only the transport can help; the caller flushes after every call. */
     if (l->uncovered > 0 && l->uncovered_at + ACK_DELAY_US > l->s->now)
         at = earlier(at, l->uncovered_at + ACK_DELAY_US);
+    if (l->probed_at != 0)
+        at = earlier(at, probe_ends(l));
     if (l->log.in_flight > 0)
         at = earlier(at, l->progress_at + (l->suspect ? l->s->cfg.give_up_us : patience(l)));
     return at;
@@ -405,6 +420,10 @@ void tws_link_tick(struct tws_link *l, uint64_t now)
     if (l->quiet) {
         if (now - l->heard_at >= QUIET_US)
             tws_link_give_up(l, TWS_CODE_TIMEOUT, true);
+        return;
+    }
+    if (l->probed_at != 0 && now >= probe_ends(l)) {
+        tws_link_give_up(l, TWS_CODE_TIMEOUT, true);
         return;
     }
     if (now - l->heard_at >= (l->missed + 1) * cfg->heartbeat_us) {
@@ -438,6 +457,17 @@ void tws_session_link_set_role(struct tws_session *s, struct tws_link *l, uint8_
     l->role = role;
     l->weight = weight == 0 ? 1 : weight;
     l->role_due = true;
+}
+
+void tws_session_probe(struct tws_session *s, struct tws_link *l, uint64_t now)
+{
+    s->now = now;
+    if (!tws_link_usable(l))
+        return;
+    if (l->ping_at == 0)
+        l->ping_due = l->ping_ack = true;
+    if (l->probed_at == 0)
+        l->probed_at = now;
 }
 
 void *tws_link_user(const struct tws_link *l)

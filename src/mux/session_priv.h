@@ -112,6 +112,7 @@ struct tws_link {
 
     uint64_t heard_at, ping_at; /* ping_at 0: none outstanding */
     uint32_t missed;            /* heartbeats without a sign of life */
+    uint64_t probed_at;         /* 0: nobody asked */
     bool ping_due, ping_ack, pong_due;
     uint64_t pong_opaque, pong_at;
 

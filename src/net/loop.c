@@ -118,6 +118,7 @@ static void end_turn(struct tws_loop *loop)
     free_garbage(loop);
     tws_timers_arm(loop);
     tws_list_append_all(&loop->again_now, &loop->again_next);
+    tws_list_append_all(&loop->tasks, &loop->tasks_next);
     loop->now_us = 0;
 }
 
@@ -126,7 +127,7 @@ static void on_prepare(uv_prepare_t *handle)
     struct tws_loop *loop = handle->data;
 
     end_turn(loop);
-    if (tws_list_empty(&loop->again_now))
+    if (tws_list_empty(&loop->again_now) && tws_list_empty(&loop->tasks))
         uv_idle_stop(&loop->awake);
     else
         uv_idle_start(&loop->awake, on_idle);
@@ -189,6 +190,7 @@ tws_err tws_loop_new(struct tws_loop **out)
     tws_list_init(&loop->again_next);
     tws_list_init(&loop->again_now);
     tws_list_init(&loop->tasks);
+    tws_list_init(&loop->tasks_next);
 
     uv_err = uv_loop_init(&loop->uv);
     if (uv_err != 0) {
@@ -299,6 +301,12 @@ void tws_task_post(struct tws_loop *loop, struct tws_task *t)
 {
     if (!tws_list_linked(&t->task_node))
         tws_list_push_back(&loop->tasks, &t->task_node);
+}
+
+void tws_task_post_next(struct tws_loop *loop, struct tws_task *t)
+{
+    if (!tws_list_linked(&t->task_node))
+        tws_list_push_back(&loop->tasks_next, &t->task_node);
 }
 
 void tws_task_cancel(struct tws_task *t)

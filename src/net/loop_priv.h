@@ -37,7 +37,7 @@ struct tws_loop {
 
     struct tws_node again_next; /* ios to call again in the next turn */
     struct tws_node again_now;  /* in this one */
-    struct tws_node tasks;
+    struct tws_node tasks, tasks_next;
     struct tws_timers timers;
 
     clockid_t clock;

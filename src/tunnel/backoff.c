@@ -32,3 +32,8 @@ void tws_backoff_succeeded(struct tws_backoff *b)
 {
     b->failures = 0;
 }
+
+uint64_t tws_backoff_spread(struct tws_backoff *b, uint64_t us)
+{
+    return us - us / 10 + draw(b) % (us / 5 + 1);
+}

@@ -121,12 +121,15 @@ void tws_carrier_hand_out(struct tws_carrier *c)
 
 /* ---- turns ---- */
 
-static void flush_links(struct tws_carrier *c)
+/* False: a link has more to send, in the next turn. */
+static bool flush_links(struct tws_carrier *c)
 {
     struct tws_node *it, *next;
+    bool all = true;
 
     TWS_LIST_EACH(it, next, &c->links)
-    tws_live_link_flush(TWS_CONTAINER(it, struct tws_live_link, live_node));
+    all = !tws_live_link_flush(TWS_CONTAINER(it, struct tws_live_link, live_node)) && all;
+    return all;
 }
 
 /* A timer that is early only costs a look; so it is moved only when it would be late. */
@@ -173,12 +176,15 @@ static void on_turn_end(struct tws_task *t)
 
     tws_carrier_hand_out(c);
     tws_task_cancel(t); /* what was posted meanwhile is flushed now */
-    flush_links(c);
+    bool flushed = flush_links(c);
     tws_carrier_hand_out(c);
-    if (c->over)
+    if (c->over) {
         finish(c);
-    else
-        set_timer(c);
+        return;
+    }
+    set_timer(c);
+    if (!flushed)
+        tws_task_post_next(c->loop, &c->turn_task);
 }
 
 static void on_tick(struct tws_timer *t)
@@ -233,6 +239,16 @@ void tws_carrier_close(struct tws_carrier *c, uint16_t code, const char *text)
     tws_carrier_kick(c);
 }
 
+void tws_carrier_probe(struct tws_carrier *c)
+{
+    struct tws_node *it, *next;
+
+    TWS_LIST_EACH(it, next, &c->links)
+    tws_session_probe(c->session, TWS_CONTAINER(it, struct tws_live_link, live_node)->link,
+                      tws_carrier_now(c));
+    tws_carrier_kick(c);
+}
+
 void tws_carrier_drain(struct tws_carrier *c, uint16_t code)
 {
     tws_session_drain(c->session, code, c->limits->drain_ms, tws_carrier_now(c));
@@ -246,7 +262,7 @@ void tws_carrier_free(struct tws_carrier *c)
     if (!c->over) {
         c->over = true;
         tws_session_close(c->session, TWS_CODE_SHUTDOWN, NULL, tws_carrier_now(c));
-        flush_links(c);
+        (void)flush_links(c);
     }
     end_locals(c, TWS_CODE_SHUTDOWN);
     close_links(c, TWS_CODE_SHUTDOWN);
@@ -293,6 +309,7 @@ static struct tws_session_config engine_config(const struct tws_carrier_config *
         .heartbeat_us = (uint64_t)l->heartbeat_ms * MS,
         .grace_us = shorter(l->grace_ms, cfg->peer->grace_ms),
         .give_up_us = (uint64_t)l->give_up_ms * MS,
+        .suspect_us = (uint64_t)l->suspect_ms * MS,
         .memory = (size_t)l->memory,
         .max_channels = l->max_channels,
         .peer_max_channels = cfg->peer->max_channels,

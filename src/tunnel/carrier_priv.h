@@ -29,6 +29,7 @@ struct tws_link_terms {
     void *owner;  /* only carried */
     uint8_t role; /* enum tws_link_role */
     uint16_t weight;
+    uint64_t retire_at_us; /* replace it then; 0: when its keys are worn */
 };
 
 #define TWS_SESSION_TAG 9 /* the first four bytes of a session's id in hex, with NUL */
@@ -106,6 +107,8 @@ void tws_carrier_link_over(struct tws_carrier *c, struct tws_live_link *l, uint1
 
 /* Ends the session as soon as the turn ends; on_over() follows. */
 void tws_carrier_close(struct tws_carrier *c, uint16_t code, const char *text);
+/* Something happened to the network: asks every link whether it lives. */
+void tws_carrier_probe(struct tws_carrier *c);
 /* Opens and accepts no more, and tells the peer. */
 void tws_carrier_drain(struct tws_carrier *c, uint16_t code);
 

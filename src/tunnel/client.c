@@ -5,6 +5,8 @@
 #include "pool_priv.h"
 #include "relay_priv.h"
 
+#include "tws/net/netwatch.h"
+#include "tws/net/wakewatch.h"
 #include "tws/proto/code.h"
 #include "tws/proto/frame.h"
 #include "tws/tunnel/balance.h"
@@ -14,8 +16,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MS             1000u
-#define DRAIN_CHECK_US 10000u
+#define MS              1000u
+#define REDIAL_EVERY_US 1000000u /* of changes in the network; some machines see them all day */
+#define DRAIN_CHECK_US  10000u
 
 struct tws_client {
     struct tws_loop *loop;
@@ -28,6 +31,11 @@ struct tws_client {
     size_t ncurrent;                           /* as many as cfg->nservers */
     size_t turn;                               /* of tws_balance_pick() */
     struct tws_client_stats ended;             /* of pools that are over */
+
+    struct tws_netwatch *netwatch; /* NULL: the kernel tells nothing here */
+    struct tws_wakewatch wakewatch;
+    struct tws_timer redial_timer;
+    uint64_t redialled_at_us;
 
     tws_drained_fn *on_drained; /* NULL: not draining */
     void *drained_arg;
@@ -277,8 +285,43 @@ void tws_client_redial(struct tws_client *c)
 {
     struct tws_node *it, *next;
 
+    c->redialled_at_us = tws_loop_now(c->loop);
     TWS_LIST_EACH(it, next, &c->pools)
     tws_pool_redial(TWS_CONTAINER(it, struct tws_pool, pool_node));
+}
+
+/* ---- the network changes ---- */
+
+static void on_redial_timer(struct tws_timer *t)
+{
+    struct tws_client *c = TWS_CONTAINER(t, struct tws_client, redial_timer);
+
+    tws_log(TWS_LOG_DEBUG, "network changed", "");
+    tws_client_redial(c);
+}
+
+static void on_network_change(void *arg)
+{
+    struct tws_client *c = arg;
+
+    if (!tws_timer_running(&c->redial_timer))
+        tws_timer_start_at(&c->redial_timer, c->redialled_at_us + REDIAL_EVERY_US);
+}
+
+static void on_wake(void *arg)
+{
+    tws_log(TWS_LOG_INFO, "machine woke up", "");
+    tws_client_redial(arg);
+}
+
+static void watch_network(struct tws_client *c)
+{
+    tws_err err = tws_netwatch_open(c->loop, on_network_change, c, &c->netwatch);
+
+    if (err != TWS_OK)
+        tws_log(TWS_LOG_INFO, "network changes are not seen", "reason=\"%s\"",
+                err == TWS_SYS ? strerror(errno) : tws_err_text(err));
+    tws_wakewatch_start(c->loop, &c->wakewatch, on_wake, c);
 }
 
 /* ---- what it shows ---- */
@@ -395,6 +438,8 @@ tws_err tws_client_new(struct tws_loop *loop, struct tws_ws *ws,
     tws_list_init(&c->pools);
     tws_ingress_init(&c->ingress, loop, &ingress_events, c, cfg->connect_timeout_ms);
     tws_timer_init(&c->drain_timer, loop, on_drain_timer);
+    tws_timer_init(&c->redial_timer, loop, on_redial_timer);
+    watch_network(c);
     tws_err err = gather_pools(c, cfg, c->current);
     if (err == TWS_OK) {
         c->ncurrent = cfg->nservers;
@@ -417,6 +462,9 @@ void tws_client_free(struct tws_client *c)
     if (c == NULL)
         return;
     tws_timer_stop(&c->drain_timer);
+    tws_timer_stop(&c->redial_timer);
+    tws_netwatch_close(c->netwatch);
+    tws_wakewatch_stop(&c->wakewatch);
     tws_ingress_fini(&c->ingress);
     while ((p = TWS_LIST_FIRST(&c->pools, struct tws_pool, pool_node)) != NULL)
         tws_pool_free(p);

@@ -26,14 +26,17 @@ static void on_link_down(void *arg, void *owner, uint32_t link_id, uint64_t up_u
             (unsigned long long)(up_us / 1000000), why);
 }
 
-static void on_over(void *arg, uint16_t code, const char *text)
+static void log_over(const struct tws_held *h, uint16_t code, const char *text)
 {
-    struct tws_held *h = arg;
-
     tws_log(TWS_LOG_INFO, "session over", "session=%s user=%s client=%s code=%u reason=\"%s\"",
             h->carrier->tag, h->account->name, h->client_name, (unsigned)code,
             text[0] != '\0' ? text : tws_code_text(code));
-    tws_held_free(h);
+}
+
+static void on_over(void *arg, uint16_t code, const char *text)
+{
+    log_over(arg, code, text);
+    tws_held_free(arg);
 }
 
 static const struct tws_carrier_events held_events = {
@@ -150,7 +153,9 @@ void tws_held_end_older(struct tws_account *a, const char *client_name)
     TWS_LIST_EACH(it, next, &a->sessions)
     {
         struct tws_held *h = TWS_CONTAINER(it, struct tws_held, held_node);
-        if (h->linked && h->carrier->nlinks == 0 && strcmp(h->client_name, client_name) == 0)
-            tws_carrier_close(h->carrier, TWS_CODE_NONE, "the client began a new session");
+        if (!h->linked || h->carrier->nlinks > 0 || strcmp(h->client_name, client_name) != 0)
+            continue;
+        log_over(h, TWS_CODE_NONE, "the client began a new session");
+        tws_held_free(h);
     }
 }

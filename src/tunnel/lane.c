@@ -13,12 +13,14 @@
 #include <string.h>
 
 #define URGENT_DIALS_MAX 4u
+#define STALE_US         500000u /* an attempt that old may hang in a network that is gone */
 #define HEAD_START_US    500000u /* of a lane over the next, when one link in all is enough */
 
 struct dial {
     struct tws_node dial_node; /* its lane's */
     struct tws_lane *lane;
     struct tws_attempt *attempt;
+    uint64_t since_us;
 };
 
 /* ---- what is missing ---- */
@@ -115,12 +117,15 @@ static void end_dial(struct dial *d)
     tws_loop_free_later(d->lane->pool->loop, d);
 }
 
-static void cancel_one(struct tws_lane *l)
+static void cancel(struct dial *d)
 {
-    struct dial *d = TWS_LIST_FIRST(&l->dials, struct dial, dial_node);
-
     tws_attempt_cancel(d->attempt);
     end_dial(d);
+}
+
+static void cancel_one(struct tws_lane *l)
+{
+    cancel(TWS_LIST_FIRST(&l->dials, struct dial, dial_node));
 }
 
 void tws_lane_cancel_surplus(struct tws_lane *l)
@@ -133,6 +138,20 @@ void tws_lane_cancel_all(struct tws_lane *l)
 {
     while (l->ndials > 0)
         cancel_one(l);
+}
+
+void tws_lane_redial(struct tws_lane *l)
+{
+    uint64_t now = tws_loop_now(l->pool->loop);
+    struct tws_node *it, *next;
+
+    tws_lane_forgive(l);
+    TWS_LIST_EACH(it, next, &l->dials)
+    {
+        struct dial *d = TWS_CONTAINER(it, struct dial, dial_node);
+        if (now - d->since_us >= STALE_US)
+            cancel(d);
+    }
 }
 
 static void on_dial_failed(void *arg, uint16_t status, const char *why)
@@ -189,6 +208,7 @@ static void dial(struct tws_lane *l)
         return;
     }
     d->lane = l;
+    d->since_us = l->dialled_at_us;
     tws_list_init(&d->dial_node);
     tws_list_push_back(&l->dials, &d->dial_node);
     l->ndials++;

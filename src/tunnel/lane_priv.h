@@ -55,6 +55,8 @@ void tws_lane_cancel_surplus(struct tws_lane *l);
 void tws_lane_cancel_all(struct tws_lane *l);
 /* The next attempt may be made at once. */
 void tws_lane_forgive(struct tws_lane *l);
+/* The network may be another: the same, and attempts that hang are made anew. */
+void tws_lane_redial(struct tws_lane *l);
 /* One wait for all attempts that fail together. */
 void tws_lane_wait_longer(struct tws_lane *l);
 /* Once per change, not once per try. */

@@ -13,6 +13,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#define TURN_MESSAGES 4 /* then other descriptors have their turn: what just came may be urgent */
+
 _Static_assert(TWS_SESSION_HEADROOM >= TWS_WIRE_HEADROOM, "the wire writes its header there");
 
 /* The rest of a message has left: before anything is read, since its ACK may be what comes. */
@@ -115,17 +117,22 @@ static bool send_next(struct tws_live_link *l, uint64_t now)
     return false;
 }
 
-void tws_live_link_flush(struct tws_live_link *l)
+bool tws_live_link_flush(struct tws_live_link *l)
 {
     uint64_t now = tws_carrier_now(l->carrier);
+    unsigned n = 0;
 
     note_sent(l);
     while (!tws_wire_blocked(l->wire) && send_next(l, now))
-        continue;
+        if (++n == TURN_MESSAGES)
+            return true;
+    return false;
 }
 
 bool tws_live_link_worn(const struct tws_live_link *l, uint64_t now)
 {
+    if (l->terms.retire_at_us != 0 && now >= l->terms.retire_at_us)
+        return true;
     return l->sealed &&
            (l->bytes >= TWS_RECORD_BYTES_MAX || now - l->since_us >= TWS_RECORD_AGE_MAX_US);
 }

@@ -33,9 +33,9 @@ TWS_MUST_USE tws_err tws_live_link_new(struct tws_carrier *c, const struct tws_h
                                        struct tws_wire *wire, struct tws_live_link **out);
 /* Closes the wire and forgets the link; the session is told only if it still has it. */
 void tws_live_link_free(struct tws_live_link *l, uint16_t code);
-/* Sends all that the session has for it and the wire takes. */
-void tws_live_link_flush(struct tws_live_link *l);
-/* Whether its keys are used up. */
+/* Sends what the session has for it and the wire takes; true: more is left for the next turn. */
+bool tws_live_link_flush(struct tws_live_link *l);
+/* Whether it is too old, or its keys are used up. */
 bool tws_live_link_worn(const struct tws_live_link *l, uint64_t now);
 
 #endif

@@ -104,14 +104,6 @@ static void cancel_surplus(struct tws_pool *p)
     tws_lane_cancel_surplus(TWS_CONTAINER(it, struct tws_lane, lane_node));
 }
 
-static void forgive(struct tws_pool *p)
-{
-    struct tws_node *it, *next;
-
-    TWS_LIST_EACH(it, next, &p->lanes)
-    tws_lane_forgive(TWS_CONTAINER(it, struct tws_lane, lane_node));
-}
-
 /* Another instance behind a balancer may have said it; so it counts only in a row, and only when
  * no link proves that the session lives. */
 static void join_unknown(struct tws_pool *p)
@@ -142,13 +134,21 @@ static void log_link_up(struct tws_pool *p, const struct tws_lane *lane,
 
 static tws_err begin_session(struct tws_pool *p, const struct tws_hs_result *hs);
 
+static uint64_t retirement(struct tws_pool *p, struct tws_lane *lane)
+{
+    uint64_t age = tws_backoff_spread(&lane->backoff, (uint64_t)p->max_age_ms * MS);
+
+    return age == 0 ? 0 : tws_loop_now(p->loop) + age;
+}
+
 static tws_err add_link(struct tws_pool *p, struct tws_lane *lane, const struct tws_hs_result *hs,
                         struct tws_wire *wire)
 {
     const struct tws_link_terms terms = {.owner = lane,
                                          .role =
                                              lane->backup ? TWS_ROLE_BACKUP : TWS_ROLE_AVAILABLE,
-                                         .weight = lane->weight};
+                                         .weight = lane->weight,
+                                         .retire_at_us = retirement(p, lane)};
     bool joined = p->carrier != NULL;
 
     if (!joined) {
@@ -227,6 +227,8 @@ static void care_for_link(struct tws_pool *p, struct tws_live_link *l, uint64_t 
         l->draining = true;
     if (l->draining && l->close_at_us == 0 && may_go(p, l))
         start_draining(p, l, now);
+    if (!l->draining && l->terms.retire_at_us != 0)
+        tws_pool_look_at(p, l->terms.retire_at_us);
     if (l->close_at_us != 0 && now >= l->close_at_us)
         tws_carrier_link_over(p->carrier, l, TWS_CODE_NONE, "replaced by a fresh one");
     else if (l->close_at_us != 0)
@@ -443,7 +445,12 @@ tws_err tws_pool_open(struct tws_pool *p, struct tws_span payload, struct tws_ch
 
 void tws_pool_redial(struct tws_pool *p)
 {
-    forgive(p);
+    struct tws_node *it, *next;
+
+    TWS_LIST_EACH(it, next, &p->lanes)
+    tws_lane_redial(TWS_CONTAINER(it, struct tws_lane, lane_node));
+    if (p->carrier != NULL && !p->carrier->over)
+        tws_carrier_probe(p->carrier);
     look_now(p);
 }
 
@@ -535,6 +542,7 @@ static tws_err set_lanes(struct tws_pool *p, const struct tws_client_config *cfg
 void tws_pool_set(struct tws_pool *p, const struct tws_client_config *cfg)
 {
     p->retry_timeout_ms = cfg->retry_timeout_ms;
+    p->max_age_ms = cfg->max_age_ms;
     p->schedule = cfg->schedule;
     if (set_lanes(p, cfg) != TWS_OK)
         tws_log(TWS_LOG_ERROR, "uplinks missing", "reason=\"out of memory\"");
@@ -558,6 +566,7 @@ tws_err tws_pool_new(struct tws_loop *loop, struct tws_ws *ws, const struct tws_
     p->arg = cfg->arg;
     p->limits = cfg->limits;
     p->retry_timeout_ms = cfg->client->retry_timeout_ms;
+    p->max_age_ms = cfg->client->max_age_ms;
     p->schedule = cfg->client->schedule;
     tws_list_init(&p->pool_node);
     tws_list_init(&p->lanes);

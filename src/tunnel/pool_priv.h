@@ -35,6 +35,7 @@ struct tws_pool {
     struct tws_route route;
     const struct tws_link_limits *limits; /* the client's copy */
     uint32_t retry_timeout_ms;
+    uint32_t max_age_ms;        /* of links to come */
     enum tws_schedule schedule; /* of the next session */
 
     struct tws_carrier *carrier; /* NULL: no session */
@@ -83,7 +84,7 @@ TWS_MUST_USE tws_err tws_pool_open(struct tws_pool *p, struct tws_span payload,
 /* What may change of a pool: uplinks, back-off, the schedule of its next session. Links of an
  * uplink that is gone go when others are up. */
 void tws_pool_set(struct tws_pool *p, const struct tws_client_config *cfg);
-/* Dials what is missing now. */
+/* The network may be another: dials what is missing now, asks what is there whether it lives. */
 void tws_pool_redial(struct tws_pool *p);
 /* on_over() follows, perhaps much later; not on_retiring(). */
 void tws_pool_retire(struct tws_pool *p);

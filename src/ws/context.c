@@ -49,7 +49,7 @@ static const struct lws_protocols protocols[] = {
     {NULL, NULL, 0, 0, 0, NULL, 0},
 };
 
-static const lws_retry_bo_t no_pings;
+const lws_retry_bo_t tws_lws_no_pings;
 
 static void on_log(int level, const char *line)
 {
@@ -81,7 +81,7 @@ static struct lws_context *make_context(struct tws_ws *ws)
     info.max_http_header_data = 8192;
     info.uid = -1;
     info.gid = -1;
-    info.retry_and_idle_policy = &no_pings;
+    info.retry_and_idle_policy = &tws_lws_no_pings;
     info.server_string = "http";
     info.pcontext = &ws->lws; /* set to NULL when it is gone */
     return lws_create_context(&info);
@@ -98,7 +98,7 @@ static struct lws_vhost *make_vhost(struct tws_ws *ws)
     info.provided_client_ssl_ctx = tws_tls_context(ws->tls);
     info.http_proxy_address = "";
     info.http_proxy_port = 0;
-    info.retry_and_idle_policy = &no_pings;
+    info.retry_and_idle_policy = &tws_lws_no_pings;
     return lws_create_vhost(ws->lws, &info);
 }
 

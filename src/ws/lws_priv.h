@@ -89,6 +89,11 @@ void tws_upgrade_kill(struct tws_upgrade *u);
 int tws_upgrade_event(struct tws_upgrade *u, struct lws *wsi, enum lws_callback_reasons reason,
                       void *in, size_t len);
 
+/* ---- context.c ---- */
+
+/* No validity pings and no end for want of them: our heartbeat decides. */
+extern const lws_retry_bo_t tws_lws_no_pings;
+
 /* ---- upgrade_client.c ---- */
 
 /* LWS_CALLBACK_WSI_CREATE. */

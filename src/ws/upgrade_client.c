@@ -130,6 +130,8 @@ static void connect_lws(struct tws_upgrade *u, const char *address)
     info.protocol = TWS_SUBPROTOCOL;
     info.ietf_version_or_minus_one = -1;
     info.alpn = "http/1.1";
+    /* A client does not take its vhost's: the default ends the link after 310 s. */
+    info.retry_and_idle_policy = &tws_lws_no_pings;
     info.opaque_user_data = u;
     info.ssl_connection = LCCSCF_HTTP_NO_FOLLOW_REDIRECT;
     if (d->tls)

@@ -25,7 +25,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TURN_BYTES    (1024 * 1024) /* read from one wire before the others have their turn */
+#define TURN_BYTES    (128 * 1024) /* read from one wire before the others have their turn */
 #define WHY_MAX       96
 #define DISCARD_READS 8
 #define CONTROL_MAX   (TWS_WS_CONTROL_MAX + 6)

@@ -158,7 +158,7 @@ class Silence(Case):
             read_exactly(peer, 6)
             tunnel.server.signal(signal.SIGSTOP)
             try:
-                tunnel.client.wait_told(r"STATUS=0 of 2 links up.*", timeout=3 * WAIT)
+                tunnel.client.wait_status(r"0 of 2 links up.*", timeout=3 * WAIT)
             finally:
                 tunnel.server.signal(signal.SIGCONT)
             peer.sendall(b"after")

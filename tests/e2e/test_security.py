@@ -6,6 +6,7 @@ from tws_e2e import (WAIT, Case, ask, connect, is_listening, make_certificate, r
 
 UPGRADE = ("GET /tws HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: {}\r\n"
            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{}\r\n")
+OURS = f"Sec-WebSocket-Protocol: tws.2\r\nTws-Session: {'A' * 22}\r\n"
 
 
 def is_closed(port):
@@ -156,7 +157,7 @@ class Strangers(Case):
 
     def test_another_path_than_the_configured_one_is_not_a_tunnel(self):
         tunnel = self.tunnel(self.target.port, plain=True, server={"path": "/tws"})
-        text = UPGRADE.format("websocket", "Sec-WebSocket-Protocol: tws.2\r\n")
+        text = UPGRADE.format("websocket", OURS)
         self.assertRegex(self.request(tunnel.server_port, text.replace("/tws", "/other")), r"^HTTP/1\.1 404 ")
 
     def test_a_folder_is_shown_as_decoy(self):
@@ -184,7 +185,7 @@ class Strangers(Case):
     def test_a_stranger_who_upgrades_and_says_nothing_is_closed_in_time(self):
         tunnel = self.tunnel(self.target.port, plain=True)
         with connect(tunnel.server_port, timeout=3 * WAIT) as peer:
-            peer.sendall(UPGRADE.format("websocket", "Sec-WebSocket-Protocol: tws.2\r\n").encode())
+            peer.sendall(UPGRADE.format("websocket", OURS).encode())
             try:
                 answer = read_all(peer)
             except ConnectionResetError:

@@ -125,24 +125,37 @@ class HalfClose(Case):
         self.assertEqual(got[0], b"q" * 300000)
 
     @needs("nc")
-    def test_nc_with_N_gets_the_whole_answer_in_both_directions(self):
-        file = self.write("file", "line\n" * 200000)
-        for client_sends in (True, False):
-            with self.subTest(client_sends=client_sends):
-                port = free_port()
-                out = os.path.join(self.folder, f"out-{client_sends}")
-                with open(out, "wb") as sink, open(file, "rb") as source, open(os.devnull, "rb") as nothing:
-                    server = subprocess.Popen(["nc", "-N", "-l", "127.0.0.1", str(port)],
-                                              stdin=nothing if client_sends else source,
-                                              stdout=sink if client_sends else subprocess.DEVNULL)
-                    self.addCleanup(lambda p=server: (p.kill(), p.wait()))
-                    wait_until(lambda: is_listening(port), "nc listens")
-                    tunnel = self.tunnel(port)
-                    subprocess.run(["nc", "-N", "127.0.0.1", str(tunnel.port)], check=True, timeout=WAIT,
-                                   stdin=source if client_sends else nothing,
-                                   stdout=subprocess.DEVNULL if client_sends else sink)
-                    server.wait(WAIT)
-                self.assertEqual(os.path.getsize(out), os.path.getsize(file))
+    def test_nc_with_N_uploads_a_whole_file(self):
+        file, got = self.write("file", "line\n" * 200000), os.path.join(self.folder, "got")
+        tunnel, server = self.nc_server(os.devnull, got)
+        with open(file, "rb") as source:
+            subprocess.run(["nc", "-N", "127.0.0.1", str(tunnel.port)], check=True, timeout=WAIT, stdin=source,
+                           stdout=subprocess.DEVNULL)
+        server.wait(WAIT)
+        self.assertEqual(os.path.getsize(got), os.path.getsize(file))
+
+    @needs("nc")
+    def test_nc_with_N_downloads_a_whole_file(self):
+        # A listening nc ends when its peer does, so this one keeps its side open until it has it all.
+        file, got = self.write("file", "line\n" * 200000), os.path.join(self.folder, "got")
+        tunnel, server = self.nc_server(file, os.devnull)
+        with open(got, "wb") as sink:
+            client = subprocess.Popen(["nc", "-N", "127.0.0.1", str(tunnel.port)], stdin=subprocess.PIPE, stdout=sink)
+        self.addCleanup(client.wait)
+        self.addCleanup(client.kill)
+        wait_until(lambda: os.path.getsize(got) == os.path.getsize(file), "the file is there")
+        client.stdin.close()
+        self.assertEqual((client.wait(WAIT), server.wait(WAIT)), (0, 0))
+
+    def nc_server(self, source, sink):
+        """(a tunnel to it, the process) of a listening nc that sends `source` and ends its side."""
+        port = free_port()
+        with open(source, "rb") as stdin, open(sink, "wb") as stdout:
+            server = subprocess.Popen(["nc", "-N", "-l", "127.0.0.1", str(port)], stdin=stdin, stdout=stdout)
+        self.addCleanup(server.wait)
+        self.addCleanup(server.kill)
+        wait_until(lambda: is_listening(port), "nc listens")
+        return self.tunnel(port), server
 
 
 class Reset(Case):

@@ -25,6 +25,7 @@ SANITIZED = False
 MIB = 1 << 20
 TRANSFER_MIB = int(os.environ.get("E2E_MIB", "128"))
 WAIT = 20.0
+LOG_BYTES, LOGS = int(os.environ.get("E2E_LOG_BYTES", "4000")), 8
 SANITIZER = re.compile(r"ERROR: \w*Sanitizer|runtime error:|LeakSanitizer|Assertion .* failed")
 
 
@@ -230,7 +231,10 @@ class Tws(Process):
             if found < count and not self.is_running():
                 raise AssertionError(f"{self.name} ended with {self.popen.returncode}:\n{self.log}")
             return found >= count
-        wait_until(look, f"{self.name} tells the service manager {pattern}", timeout)
+        try:
+            wait_until(look, f"{self.name} tells the service manager {pattern}", timeout)
+        except AssertionError as late:
+            raise AssertionError(f"{late}; it told {self.told[-5:]} and wrote\n{self.log[-2000:]}") from None
 
     def wait_ready(self):
         self.wait_told("READY=1")
@@ -240,6 +244,10 @@ class Tws(Process):
     def status(self):
         lines = [line for line in list(self.told) if line.startswith("STATUS=")]
         return lines[-1][len("STATUS="):] if lines else ""
+
+    def wait_status(self, pattern, timeout=None):
+        """Waits until the last STATUS= matches; it is told anew every other second."""
+        wait_until(lambda: re.fullmatch(pattern, self.status), f"the status of {self.name} is {pattern}", timeout)
 
     def memory(self):
         """Resident bytes."""
@@ -292,18 +300,23 @@ class Case(unittest.TestCase):
         os.chmod(self.folder, 0o755)
         self.addCleanup(shutil.rmtree, self.folder, True)
         self.processes = []
+        self.logs = []
         self.addCleanup(self._end)
 
     def _end(self):
         for process in reversed(self.processes):
             process.stop()
+        self.logs = [f"---- {process.name}:\n{process.log[-LOG_BYTES:]}" for process in self.processes]
         wrong = [verdict for process in self.processes if (verdict := process.verdict())]
-        outcome = self._outcome
-        if wrong or (outcome is not None and not outcome.success):
-            for process in self.processes:
-                print(f"---- {process.name}:\n{process.log[-6000:]}")
         if wrong:
             raise AssertionError("; ".join(wrong))
+
+    def run(self, result=None):
+        """As unittest has it; a failure is followed by what the processes wrote."""
+        before = len(result.failures) + len(result.errors)
+        super().run(result)
+        if len(result.failures) + len(result.errors) > before:
+            print("\n".join(self.logs[:LOGS]))
 
     def write(self, name, text, mode=0o600):
         path = os.path.join(self.folder, name)
@@ -474,7 +487,7 @@ class Tunnel:
         count = self.links if count is None else count
         wait_until(lambda: len(self.established()) == count, f"{count} links are up")
         if count:
-            self.client.wait_told(rf"STATUS={count} of \d+ links? up.*")
+            self.client.wait_status(rf"{count} of \d+ links? up.*")
 
     def cut(self, local_port):
         """Cuts a link as a dying router does with RST: ss -K, in the middle of whatever it carries."""

@@ -30,7 +30,7 @@ struct tws_settings {
     char *passwd;
     uint32_t encrypt; /* enum tws_encrypt */
     uint32_t timeout_ms, connect_timeout_ms, idle_timeout_ms, half_close_timeout_ms;
-    uint32_t grace_ms, give_up_ms, drain_ms, udp_timeout_ms;
+    uint32_t grace_ms, give_up_ms, suspect_ms, drain_ms, udp_timeout_ms;
     bool no_udp;
     uint64_t memory;
     uint32_t max_message, max_channels;
@@ -39,7 +39,8 @@ struct tws_settings {
     struct tws_items servers; /* char * */
     uint32_t balance;         /* 1 + enum tws_balance */
     struct tws_items uplinks; /* struct tws_uplink_settings */
-    uint32_t schedule;        /* 1 + enum tws_schedule */
+    uint32_t max_age_ms;
+    uint32_t schedule; /* 1 + enum tws_schedule */
     struct tws_hostport remote;
     struct tws_items forwards; /* struct tws_forward_settings */
     char *key_file;

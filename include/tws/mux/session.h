@@ -55,6 +55,8 @@ struct tws_session_config {
     uint64_t heartbeat_us;      /* PING when a link was silent that long; 0: 15 s */
     uint64_t grace_us;          /* life without links; 0: 120 s */
     uint64_t give_up_us;        /* in-flight bytes without progress: the link is lost; 0: 10 s */
+    uint64_t suspect_us;        /* the same: it gets nothing new, what it has goes elsewhere too; 0:
+                                   1 s, under bond and redundant 200 ms; never under 2 round trips */
     size_t memory;              /* budget, sent and received together; 0: 64 MiB */
     uint32_t max_channels;      /* the peer may have that many open at once; 0: 65,536 */
     uint32_t peer_max_channels; /* first limit of ours, from the handshake; 0: 65,536 */
@@ -89,6 +91,9 @@ void tws_session_link_lost(struct tws_session *s, struct tws_link *l, uint16_t c
 /* Tells the peer (LINK) to use the link from now on as `role` with `weight`. Client only. */
 void tws_session_link_set_role(struct tws_session *s, struct tws_link *l, uint8_t role,
                                uint16_t weight, uint64_t now);
+/* Something happened that may have cut the link off without a word: asks the peer for a sign of
+ * life (PING). Without one within 3 s, or 4 round trips, the link is given up. */
+void tws_session_probe(struct tws_session *s, struct tws_link *l, uint64_t now);
 void *tws_link_user(const struct tws_link *l);
 uint32_t tws_link_id(const struct tws_link *l);
 

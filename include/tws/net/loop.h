@@ -104,6 +104,8 @@ struct tws_task {
 void tws_task_init(struct tws_task *t, tws_task_fn *fn);
 /* Does nothing if it is posted already. A task posted by a task runs in the same end of turn. */
 void tws_task_post(struct tws_loop *loop, struct tws_task *t);
+/* The same at the end of the next turn, which does not sleep: for long work in fair pieces. */
+void tws_task_post_next(struct tws_loop *loop, struct tws_task *t);
 void tws_task_cancel(struct tws_task *t);
 
 /*

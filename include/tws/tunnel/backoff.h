@@ -27,5 +27,7 @@ void tws_backoff_init(struct tws_backoff *b, uint64_t cap_us, uint64_t seed);
 uint64_t tws_backoff_failed(struct tws_backoff *b);
 /* A try succeeded: the next wait is a first one again. */
 void tws_backoff_succeeded(struct tws_backoff *b);
+/* `us` give or take a tenth: what is planned together shall not happen together. */
+uint64_t tws_backoff_spread(struct tws_backoff *b, uint64_t us);
 
 #endif

@@ -46,7 +46,8 @@ struct tws_link_limits {
     uint32_t grace_ms;
     uint32_t heartbeat_ms;
     uint32_t give_up_ms;
-    uint64_t memory; /* bytes, per session */
+    uint32_t suspect_ms; /* 0: as the schedule has it */
+    uint64_t memory;     /* bytes, per session */
     uint32_t max_message;
     uint32_t max_channels;    /* per session */
     enum tws_encrypt encrypt; /* never UNSET: a ws:// URL that leaves the machine is REQUIRE */
@@ -82,6 +83,7 @@ struct tws_client_config {
     struct tws_uplink *uplinks; /* at least one; at most TWS_UPLINK_LINKS connections together */
     size_t nuplinks;
     enum tws_schedule schedule;
+    uint32_t max_age_ms; /* of a link; 0: any */
     char *ca_file;
     bool insecure;
     char *name; /* the client's name in the handshake; never NULL: the host name if not given */

@@ -75,10 +75,30 @@ START_TEST(a_cap_below_the_first_wait_holds)
 }
 END_TEST
 
+START_TEST(a_spread_is_a_tenth_each_way_and_uses_all_of_it)
+{
+    struct tws_backoff b;
+    unsigned lower = 0, upper = 0;
+
+    tws_backoff_init(&b, CAP_US, 7);
+    ck_assert_uint_eq(tws_backoff_spread(&b, 0), 0);
+    for (int i = 0; i < 1000; i++) {
+        uint64_t us = tws_backoff_spread(&b, 1000000);
+        ck_assert_uint_ge(us, 900000);
+        ck_assert_uint_le(us, 1100000);
+        lower += us < 920000;
+        upper += us > 1080000;
+    }
+    ck_assert_uint_gt(lower, 50);
+    ck_assert_uint_gt(upper, 50);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tc = tcase_create("backoff");
     tcase_add_test(tc, no_wait_is_above_its_doubling_bound_or_the_cap);
+    tcase_add_test(tc, a_spread_is_a_tenth_each_way_and_uses_all_of_it);
     tcase_add_test(tc, waits_fill_the_whole_range);
     tcase_add_test(tc, success_makes_the_next_wait_a_first_one);
     tcase_add_test(tc, two_clients_do_not_come_back_in_step);
