@@ -89,7 +89,7 @@ one="-DCHANNELS_OPEN=1"
   if [ "$long" = --long ]; then
     covers "one channel, a suspect link, two deaths" $one -DBYTES0=2 -DCOPIES=1
     holds "one channel both ways, two deaths" $one -DBYTES0=2 -DBYTES1=2
-    holds "one channel, two resets, two deaths" $one -DBYTES0=2 -DRESETS=2
+    holds "one channel, a reset among bytes, two deaths" $one -DBYTES0=2 -DRESETS=1
     holds "two channels, a reset, a death" -DRESETS=1 -DDEATHS=1
     holds "two channels, a suspect link, a death" -DCOPIES=1 -DDEATHS=1
     holds "one channel, three deaths of four links" $one -DLINKS=4 -DDEATHS=3
