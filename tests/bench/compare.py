@@ -86,11 +86,15 @@ class Targets:
             http {{ access_log off; keepalive_requests 100000000; client_body_temp_path {folder}/b; proxy_temp_path {folder}/p;
             fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
             open_file_cache max=10; server {{ listen 127.0.0.1:{self.ports[HTTP]} backlog=4096; root {folder}; }} }}""")
-        self.stage.start("iperf3", ["iperf3", "-s", "-B", "127.0.0.1", "-p", str(self.ports[IPERF])])
+        self.iperf3 = self.stage.start("iperf3", ["iperf3", "-s", "--forceflush", "-B", "127.0.0.1", "-p", str(self.ports[IPERF])])
         self.stage.start("web", ["nginx", "-e", "stderr", "-p", folder, "-c", web])
         self.stage.start("echo", [LOAD, "echo", str(self.ports[ECHO])])
         for port in self.ports:
             wait_until(lambda p=port: is_listening(p), "a target listens")
+
+    def wait_iperf3(self):
+        """Until iperf3 is ready for another test; it is busy for a moment after each."""
+        wait_until(lambda: re.search(r"Server listening on \d+ \(test #\d+\)\s+-+\s*\Z", self.iperf3.log), "iperf3 is ready")
 
     def stop(self):
         for process in self.stage.processes:
@@ -98,8 +102,9 @@ class Targets:
         self.stage.doCleanups()
 
 
-def iperf(port, *more):
+def iperf(targets, port, *more):
     """(Gbit/s received, GB moved)."""
+    targets.wait_iperf3()
     report = json.loads(output("iperf3", "-J", "-c", "127.0.0.1", "-p", str(port), "-t", str(SECONDS), "-O", "0.5", *more))
     received = report["end"]["sum_received"]
     return received["bits_per_second"] / 1e9, received["bytes"] / 1e9
@@ -112,43 +117,46 @@ def requests(port, connections):
     return float(re.search(r"Requests/sec:\s+([\d.]+)", text).group(1))
 
 
-def measure_bulk(contestant, figures):
+def measure_bulk(contestant, targets, figures):
     sides = {side: contestant.pids(side) for side in ("client", "server")}
     before = {side: cpu(pids) for side, pids in sides.items()}
     moved = 0
     for key, more in (("up", []), ("down", ["-R"]), ("up8", ["-P", "8"])):
-        figures[key], gigabytes = iperf(contestant.ports[IPERF], *more)
+        figures[key], gigabytes = iperf(targets, contestant.ports[IPERF], *more)
         moved += gigabytes * (SECONDS + 0.5) / SECONDS
     for side, pids in sides.items():
         if pids:
             figures[f"cpu_{side}"] = (cpu(pids) - before[side]) / moved
 
 
-def measure_latency(contestant, figures):
+def measure_latency(contestant, targets, figures):
     port = str(contestant.ports[ECHO])
     idle = json.loads(output(LOAD, "ping", port, "5000"))
     figures["ping_p50"], figures["ping_p99"] = idle["p50_us"], idle["p99_us"]
+    targets.wait_iperf3()
     with subprocess.Popen(["iperf3", "-c", "127.0.0.1", "-p", str(contestant.ports[IPERF]), "-t", "600"],
                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as bulk:
         try:
             time.sleep(0.5)  # the transfer's slow start is not what is measured
             busy = json.loads(output(LOAD, "ping", port, "1000"))
+            if bulk.poll() is not None:
+                raise ValueError("the bulk transfer ended before the pings")
         finally:
             bulk.terminate()
     figures["busy_p50"], figures["busy_p99"] = busy["p50_us"], busy["p99_us"]
 
 
-def measure(contestant):
+def measure(contestant, targets):
     figures = {}
-    measure_bulk(contestant, figures)
+    measure_bulk(contestant, targets, figures)
     for connections in (1, 8, 64, 512):
         figures[f"http{connections}"] = requests(contestant.ports[HTTP], connections)
     figures["rate"] = json.loads(output(LOAD, "rate", str(contestant.ports[ECHO]), "10000", "32"))["per_second"]
-    measure_latency(contestant, figures)
+    measure_latency(contestant, targets, figures)
     return figures
 
 
-def measure_memory(contestant):
+def measure_memory(contestant, _targets):
     """Resident memory of a fresh pair with 0, 1,000 and 10,000 idle connections."""
     figures = {}
     for name, count in (("rss0", 0), ("rss1000", 1000), ("rss10000", IDLE)):
@@ -179,7 +187,7 @@ def attempt(contestant, targets, work, say):
     running = None
     try:
         running = contestant(targets.ports)
-        return work(running)
+        return work(running, targets)
     except (AssertionError, OSError, subprocess.SubprocessError, ValueError, KeyError) as error:
         say(f"    {contestant.name}: {error}")
         return {}
