@@ -6,10 +6,7 @@ target_compile_options(tws_flags INTERFACE
   -Werror -fno-strict-aliasing -fvisibility=hidden)
 if(CMAKE_BUILD_TYPE STREQUAL "Release")
   target_compile_options(tws_flags INTERFACE -fstack-protector-strong -fPIE -D_FORTIFY_SOURCE=2)
-  target_link_options(tws_flags INTERFACE -Wl,-z,relro,-z,now)
-  if(NOT CMAKE_EXE_LINKER_FLAGS MATCHES "-static") # musl-gcc has no start files for a static PIE
-    target_link_options(tws_flags INTERFACE -pie)
-  endif()
+  target_link_options(tws_flags INTERFACE -pie -Wl,-z,relro,-z,now)
   # Asserts stay on in release: a wrong state must stop the process, not corrupt a stream.
   string(REPLACE "-DNDEBUG" "" CMAKE_C_FLAGS_RELEASE "${CMAKE_C_FLAGS_RELEASE}")
   set(CMAKE_C_FLAGS_RELEASE "${CMAKE_C_FLAGS_RELEASE}")

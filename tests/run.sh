@@ -18,6 +18,7 @@
 #   e2e-asan  a part of that with the sanitized binary
 #   package   cmake --install, .deb, systemd units, manual pages
 #   demo      example/demo.sh
+#   static    only when named: build-static.sh, and what it makes in an empty root
 #   long      only when named: see tests/long.sh
 #
 # Settings (environment): JOBS, FUZZ_SECONDS, MUTANTS, MODEL, E2E_MIB.
@@ -149,9 +150,12 @@ part_demo() {
   step "demo" env DEMO_SECONDS="${DEMO_SECONDS:-2}" sh example/demo.sh
 }
 
+part_static() {
+  step "static binary" sh tests/static.sh
+}
+
 part_long() {
   step "fresh Debian" sh tests/fresh.sh
-  step "static binary" sh tests/package/static.sh
   step "bench" sh tests/bench/compare.sh
 }
 
