@@ -4,8 +4,11 @@
 
 #include "tws/app/key.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define PASSPHRASE_USER "passwd" /* the name of clients with the passphrase in the log */
 
@@ -62,6 +65,24 @@ static tws_err take_users(const struct tws_settings *s, struct tws_diag *diag,
     return err == TWS_CONFIG ? TWS_OK : err; /* said already; go on to find more */
 }
 
+static void check_decoy(const struct tws_settings *s, struct tws_diag *diag)
+{
+    struct stat st;
+
+    if (s->decoy == NULL || strncmp(s->decoy, "http://", 7) == 0)
+        return;
+    if (s->decoy[0] != '/')
+        tws_config_error(
+            s, diag, "decoy",
+            "decoy: found \"%.80s\", expected an absolute directory or http://host:port", s->decoy);
+    else if (stat(s->decoy, &st) != 0)
+        tws_config_error(s, diag, "decoy", "decoy %s: %s", s->decoy, strerror(errno));
+    else if (!S_ISDIR(st.st_mode))
+        tws_config_error(s, diag, "decoy", "decoy %s: %s", s->decoy, strerror(ENOTDIR));
+    else if (access(s->decoy, R_OK | X_OK) != 0)
+        tws_config_error(s, diag, "decoy", "decoy %s: %s", s->decoy, strerror(errno));
+}
+
 static tws_err take_site(const struct tws_settings *s, struct tws_diag *diag,
                          struct tws_server_config *c)
 {
@@ -70,10 +91,7 @@ static tws_err take_site(const struct tws_settings *s, struct tws_diag *diag,
     if (s->path != NULL && s->path[0] != '/')
         tws_config_error(s, diag, "path", "path: found \"%.80s\", expected a path such as /tws",
                          s->path);
-    if (s->decoy != NULL && s->decoy[0] != '/' && strncmp(s->decoy, "http://", 7) != 0)
-        tws_config_error(
-            s, diag, "decoy",
-            "decoy: found \"%.80s\", expected an absolute directory or http://host:port", s->decoy);
+    check_decoy(s, diag);
     if (err == TWS_OK)
         err = tws_config_copy(s->decoy, &c->decoy);
     return err;

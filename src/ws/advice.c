@@ -13,7 +13,8 @@ static const struct advice connecting[] = {
     {TWS_CONNECT_RESOLVE, "; is the host in server right, and DNS up?"},
     {TWS_CONNECT_REFUSED, "; nothing listens there, or a firewall says no"},
     {TWS_CONNECT_TIMEOUT, "; the host is down, or a firewall drops it"},
-    {TWS_CONNECT_UNREACHABLE, "; is the network up?"},
+    {TWS_CONNECT_RESOURCES, "; out of ports or descriptors, or no such source address here"},
+    {TWS_CONNECT_UNREACHABLE, "; is the network (or the uplink's device) up?"},
     {0, ""},
 };
 

@@ -36,6 +36,7 @@ struct tws_dial {
     int fd; /* connected, not yet libwebsockets' */
     struct tws_hostport target;
     char *path, *ca_file;
+    char uplink[TWS_IP_TEXT + 8]; /* " over wlan0", for the log; "" without */
     bool tls, insecure, via_proxy;
     X509_STORE *store;
     struct tws_proxy_url proxy_url;
@@ -212,7 +213,8 @@ static void on_connected(void *arg, const struct tws_connect_result *r)
                          : d->via_proxy  ? d->proxy_url.address.host
                                          : d->target.host;
 
-        tws_upgrade_fail(u, 0, step, "%s: %s%s", to, r->detail, tws_advice_connect(r->failure));
+        tws_upgrade_fail(u, 0, step, "%s%s: %s%s", to, d->uplink, r->detail,
+                         tws_advice_connect(r->failure));
         return;
     }
     d->fd = r->fd;
@@ -238,6 +240,19 @@ static const char *check(const struct tws_upgrade_client *c)
     return NULL;
 }
 
+/* A missing device or address is otherwise hard to tell from a fault of the server's. */
+static void name_uplink(struct tws_dial *d, const struct tws_upgrade_client *c)
+{
+    char source[TWS_IP_TEXT];
+
+    if (c->source != NULL) {
+        tws_ip_format(c->source, source, sizeof(source));
+        (void)snprintf(d->uplink, sizeof(d->uplink), " from %s", source);
+    } else if (c->interface != NULL) {
+        (void)snprintf(d->uplink, sizeof(d->uplink), " over %s", c->interface);
+    }
+}
+
 static tws_err fill(struct tws_dial *d, const struct tws_upgrade_client *c)
 {
     d->fd = -1;
@@ -246,6 +261,7 @@ static tws_err fill(struct tws_dial *d, const struct tws_upgrade_client *c)
     d->handshake_us = c->handshake_timeout_us > 0 ? c->handshake_timeout_us : HANDSHAKE_US;
     (void)snprintf(d->target.host, sizeof(d->target.host), "%s", c->host);
     d->target.port = c->port;
+    name_uplink(d, c);
     d->path = strdup(c->path);
     if (d->path == NULL)
         return TWS_NOMEM;

@@ -260,6 +260,13 @@ class Files(Case):
                 self.rejects(pattern, f"listen: 127.0.0.1:1\nkeys_file: {self.write('keys.yaml', text)}\n", "server")
 
 
+class Uplinks(Client):
+    def test_a_device_or_address_that_is_not_there_is_named(self):
+        for uplink, words in (({"name": "wifi", "interface": "nosuch0"}, ("uplink=wifi", "over nosuch0", "No such device")),
+                              ({"name": "lte", "source": "192.0.2.77"}, ("uplink=lte", "from 192.0.2.77", "source address"))):
+            self.complains(f"ws://127.0.0.1:{free_port()}/", *words, uplinks=[uplink])
+
+
 class Ports(Case):
     def test_a_busy_port_says_how_to_find_who_has_it(self):
         busy = self.service().port

@@ -225,6 +225,10 @@ static const struct {
     {"listen: ':1'\nkeys_file: /nowhere/keys\n", "f:2: /nowhere/keys: No such file or directory\n"},
     {"listen: ':1'\nallow: ['*']\npath: tws\n" PASSWD,
      "f:3: path: found \"tws\", expected a path such as /tws\n"},
+    {"listen: ':1'\nallow: ['*']\ndecoy: /no/such/site\n" PASSWD,
+     "f:3: decoy /no/such/site: No such file or directory\n"},
+    {"listen: ':1'\nallow: ['*']\ndecoy: /dev/null\n" PASSWD,
+     "f:3: decoy /dev/null: Not a directory\n"},
     {"listen: ':1'\nallow: ['*']\ndecoy: www\n" PASSWD,
      "f:3: decoy: found \"www\", expected an absolute directory or http://host:port\n"},
 };
