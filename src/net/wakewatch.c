@@ -24,7 +24,7 @@ bool tws_wakewatch_slept(uint64_t *asleep_us, uint64_t boottime_us, uint64_t mon
     return slept;
 }
 
-static bool slept(struct tws_wakewatch *w)
+static bool look(struct tws_wakewatch *w)
 {
     uint64_t monotonic = read_clock(CLOCK_MONOTONIC);
 
@@ -36,7 +36,7 @@ static void on_timer(struct tws_timer *t)
     struct tws_wakewatch *w = TWS_CONTAINER(t, struct tws_wakewatch, timer);
 
     tws_timer_start(t, EVERY_US);
-    if (slept(w))
+    if (look(w))
         w->on_wake(w->arg);
 }
 
@@ -44,7 +44,7 @@ void tws_wakewatch_start(struct tws_loop *loop, struct tws_wakewatch *w, tws_wak
                          void *arg)
 {
     *w = (struct tws_wakewatch){.on_wake = on_wake, .arg = arg};
-    (void)slept(w); /* what it slept before is no news */
+    (void)look(w); /* what it slept before is no news */
     tws_timer_init(&w->timer, loop, on_timer);
     tws_timer_start(&w->timer, EVERY_US);
 }

@@ -253,7 +253,8 @@ static void take_pools(struct tws_client *c, struct tws_pool *const *pools, size
     size_t nold = c->ncurrent;
 
     memcpy(old, c->current, sizeof old);
-    memcpy(c->current, pools, n * sizeof *pools);
+    for (size_t i = 0; i < n; i++)
+        c->current[i] = pools[i];
     c->ncurrent = n;
     for_others(old, nold, pools, n, tws_pool_retire);
 }
