@@ -6,6 +6,7 @@ A comment in front of each code block says what becomes of it:
     start: NAME      the same, in the background, until the test ends
     file: PATH       it is written there
     check: KIND      `tws check --KIND` likes it
+    part: client     the same, with a key and a forward added
     from: PATH       its lines stand in that file of the repository, in this order
     elsewhere: PATH  that program does what it says
 
@@ -17,6 +18,7 @@ import shlex
 import tws_e2e
 from tws_e2e import ROOT, Case, free_port
 
+DOCUMENTS = ("README.md", "docs/operations.md", "docs/uplinks.md")
 BLOCK = re.compile(r"(?:^<!-- (\w+)(?:: (\S+))? -->\n)?^```(\w*)\n(.*?)^```$", re.M | re.S)
 
 
@@ -89,23 +91,25 @@ class Readme(Case):
 
 class Blocks(Case):
     def test_every_block_is_accounted_for(self):
-        for document in ("README.md", "docs/operations.md"):
+        for document in DOCUMENTS:
             for action, argument, language, text in blocks(document):
                 with self.subTest(document=document, text=text[:60]):
                     if language == "":
                         continue
-                    self.assertIn(action, ("run", "start", "file", "check", "from", "elsewhere"))
+                    self.assertIn(action, ("run", "start", "file", "check", "part", "from", "elsewhere"))
                     if action in ("from", "elsewhere"):
                         self.assertTrue(os.path.exists(os.path.join(ROOT, argument)), argument)
 
     def test_examples_of_configuration_are_valid(self):
         key_file, _ = self.keygen()
         count = 0
-        for document in ("README.md", "docs/operations.md"):
+        for document in DOCUMENTS:
             for action, kind, _, text in blocks(document):
-                if action != "check":
+                if action not in ("check", "part"):
                     continue
                 count += 1
+                if action == "part":
+                    text += "key_file: x\nlisten: 127.0.0.1:1\nremote: 127.0.0.1:2\n"
                 text = re.sub(r"(key_file: ).*", rf"\g<1>{key_file}", text)
                 code, _, errors = self.run_tws("check", f"--{kind}", self.write(f"{kind}-{count}.yaml", text))
                 self.assertEqual(code, 0, errors)
@@ -113,7 +117,7 @@ class Blocks(Case):
 
     def test_quotations_are_exact(self):
         quoted = 0
-        for document in ("README.md", "docs/operations.md"):
+        for document in DOCUMENTS:
             for action, path, _, text in blocks(document):
                 if action != "from":
                     continue
