@@ -119,8 +119,9 @@ our_apt() {
 }
 
 prepare_apt() {
-  [ ! -d "$work/apt" ] || return 0
+  [ -z "${apt_is_ready:-}" ] || return 0
   command -v apt-get >/dev/null 2>&1 || return 1
+  rm -rf "$work/apt"
   mkdir -p "$work/apt/lists/partial" "$work/apt/cache/archives/partial" "$work/apt/sources.list.d"
   for list in /etc/apt/sources.list /etc/apt/sources.list.d/*.list; do
     [ -r "$list" ] || continue
@@ -133,6 +134,7 @@ prepare_apt() {
   touch "$work/apt/sources.list"
   # One source that cannot be reached is no matter if another has what we want.
   our_apt apt-get update >"$work/log/apt" 2>&1 || true
+  apt_is_ready=yes
 }
 
 fetch_debian() {
@@ -168,7 +170,7 @@ choose_route() {
     any)
       route=upstream
       fetch_all upstream && return 0
-      say "the authors' sites cannot be reached: Debian's source packages"
+      say "not from the authors' sites, then: Debian's source packages"
       route=debian
       fetch_all debian
       ;;
@@ -279,7 +281,7 @@ build_libraries() {
     unpack "$name"
     quietly "$name" "build_$name" </dev/null
     touch "$stamp"
-    rm -rf "$work/tws"
+    rm -rf "$prefix/tws"
   done <"$work/list"
 }
 
@@ -288,12 +290,12 @@ build_libraries() {
 build_tws() {
   say "building tws"
   export PKG_CONFIG_LIBDIR="$prefix/lib/pkgconfig" PKG_CONFIG_PATH=
-  quietly tws-configure with_cmake --preset release -S "$root" -B "$work/tws" -DTWS_TESTS=OFF
-  quietly tws-build cmake --build "$work/tws" -j "$jobs" --target tws
-  version=$("$work/tws/tws" --version | sed 's/^tws //; s/ .*//; q')
+  quietly tws-configure with_cmake --preset release -S "$root" -B "$prefix/tws" -DTWS_TESTS=OFF
+  quietly tws-build cmake --build "$prefix/tws" -j "$jobs" --target tws
+  version=$("$prefix/tws/tws" --version | sed 's/^tws //; s/ .*//; q')
   result=$root/dist/tws-static-$version-$(uname -m)
   mkdir -p "$root/dist"
-  strip -o "$result.new" "$work/tws/tws"
+  strip -o "$result.new" "$prefix/tws/tws"
   mv "$result.new" "$result"
 }
 
