@@ -359,6 +359,8 @@ void tws_session_link_heard(struct tws_link *l, uint64_t now)
     l->heard_at = now;
     l->missed = 0;
     l->probed_at = 0;
+    if (l->log.in_flight == 0)
+        l->suspect = false;
 }
 
 /* How long in-flight bytes may go without progress before the link is suspect. */
@@ -382,6 +384,22 @@ static uint64_t probe_ends(const struct tws_link *l)
     return l->probed_at + (trips > PROBE_US ? trips : PROBE_US);
 }
 
+/* Data came, then nothing: it may have ended, or the way is dead. Only a question tells, and a side
+ * that sends nothing has no other way to notice. Once for each time that data came. */
+static bool fell_silent(const struct tws_link *l)
+{
+    return l->s->cfg.client && l->busy_count != l->asked_count && l->s->stats.channels > 0 &&
+           l->ping_at == 0;
+}
+
+/* A question that waits for its answer: until when that is no reason to worry. */
+static uint64_t answer_due(const struct tws_link *l)
+{
+    if (l->ping_at == 0 || l->heard_at >= l->ping_at || l->suspect)
+        return TWS_NEVER;
+    return l->ping_at + patience(l);
+}
+
 static uint64_t earlier(uint64_t a, uint64_t b)
 {
     return a < b ? a : b;
@@ -397,6 +415,9 @@ uint64_t tws_link_deadline(const struct tws_link *l)
         at = earlier(at, l->uncovered_at + ACK_DELAY_US);
     if (l->probed_at != 0)
         at = earlier(at, probe_ends(l));
+    if (fell_silent(l))
+        at = earlier(at, l->heard_at + patience(l));
+    at = earlier(at, answer_due(l));
     if (l->log.in_flight > 0)
         at = earlier(at, l->progress_at + (l->suspect ? l->s->cfg.give_up_us : patience(l)));
     return at;
@@ -411,6 +432,29 @@ void tws_link_rest(struct tws_link *l, uint64_t now)
         return;
     tws_msglog_fini(&l->log, &l->s->blocks);
     tws_blocks_trim(&l->s->blocks);
+}
+
+static void suspect(struct tws_link *l)
+{
+    if (l->suspect)
+        return;
+    l->suspect = true;
+    tws_resend_suspect(l);
+    if (tws_session_stalled(l->s))
+        tws_event_session(l->s, TWS_EVENT_STALLED);
+}
+
+bool tws_session_stalled(const struct tws_session *s)
+{
+    struct tws_node *it, *tmp;
+
+    TWS_LIST_EACH(it, tmp, &s->links)
+    {
+        const struct tws_link *l = TWS_CONTAINER(it, struct tws_link, link_node);
+        if (tws_link_usable(l) && !l->suspect)
+            return false;
+    }
+    return s->nlinks > 0;
 }
 
 void tws_link_tick(struct tws_link *l, uint64_t now)
@@ -433,13 +477,13 @@ void tws_link_tick(struct tws_link *l, uint64_t now)
             return;
         }
     }
-    if (l->log.in_flight == 0)
-        return;
-    if (!l->suspect && now - l->progress_at >= patience(l)) {
-        l->suspect = true;
-        tws_resend_suspect(l);
+    if (fell_silent(l) && now - l->heard_at >= patience(l)) {
+        l->ping_due = true;
+        l->asked_count = l->busy_count;
     }
-    if (now - l->progress_at >= cfg->give_up_us)
+    if (now >= answer_due(l) || (l->log.in_flight > 0 && now - l->progress_at >= patience(l)))
+        suspect(l);
+    if (l->log.in_flight > 0 && now - l->progress_at >= cfg->give_up_us)
         tws_link_give_up(l, TWS_CODE_TIMEOUT, true);
 }
 

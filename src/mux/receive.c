@@ -73,6 +73,7 @@ static void finish(struct tws_session *s)
     l->processed++;
     l->processed_at = rx.now;
     if (rx.logged) {
+        l->busy_count++;
         if (l->uncovered++ == 0)
             l->uncovered_at = rx.now;
         l->uncovered_bytes += rx.size;

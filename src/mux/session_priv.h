@@ -110,9 +110,10 @@ struct tws_link {
     uint64_t processed_at;
     bool ack_now;
 
-    uint64_t heard_at, ping_at; /* ping_at 0: none outstanding */
-    uint32_t missed;            /* heartbeats without a sign of life */
-    uint64_t probed_at;         /* 0: nobody asked */
+    uint64_t heard_at, ping_at;       /* ping_at 0: none outstanding */
+    uint32_t missed;                  /* heartbeats without a sign of life */
+    uint64_t probed_at;               /* 0: nobody asked */
+    uint64_t busy_count, asked_count; /* logged messages processed; the same at the last silence */
     bool ping_due, ping_ack, pong_due;
     uint64_t pong_opaque, pong_at;
 

@@ -17,11 +17,11 @@ static uint64_t read_clock(clockid_t id)
 bool tws_wakewatch_slept(uint64_t *asleep_us, uint64_t boottime_us, uint64_t monotonic_us)
 {
     uint64_t asleep = boottime_us - monotonic_us;
-    bool slept = asleep > *asleep_us && asleep - *asleep_us >= LEAST_US;
+    bool was_asleep = asleep > *asleep_us && asleep - *asleep_us >= LEAST_US;
 
-    if (slept)
+    if (was_asleep)
         *asleep_us = asleep;
-    return slept;
+    return was_asleep;
 }
 
 static bool look(struct tws_wakewatch *w)

@@ -92,6 +92,8 @@ static void session_event(struct tws_carrier *c, const struct tws_event *ev)
         c->events->on_openable(c->arg);
     } else if (ev->type == TWS_EVENT_GOAWAY && c->events->on_goaway != NULL) {
         c->events->on_goaway(c->arg, ev->code, ev->deadline_ms);
+    } else if (ev->type == TWS_EVENT_STALLED && c->events->on_stalled != NULL) {
+        c->events->on_stalled(c->arg);
     } else if (ev->type == TWS_EVENT_SUSPENDED) {
         c->suspended = true;
         tws_log(TWS_LOG_INFO, "session suspended", "session=%s user=%s channels=%u", c->tag,

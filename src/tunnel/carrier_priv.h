@@ -42,6 +42,8 @@ struct tws_carrier_events {
     /* A link is gone; it was up for `up_us`. `owner` is that of its terms. */
     void (*on_link_down)(void *arg, void *owner, uint32_t link_id, uint64_t up_us, const char *why);
     void (*on_goaway)(void *arg, uint16_t code, uint32_t deadline_ms);
+    /* Links live, but none of them answers. */
+    void (*on_stalled)(void *arg);
     /* No channel is left. */
     void (*on_idle)(void *arg);
     /* The session is over, and everything of it but the carrier: free it now. */

@@ -78,7 +78,9 @@ bool tws_pool_is_sparse(const struct tws_pool *p)
 
 bool tws_pool_is_urgent(const struct tws_pool *p)
 {
-    return p->carrier != NULL && p->carrier->nlinks == 0 && p->carrier->nlocals > 0;
+    const struct tws_carrier *c = p->carrier;
+
+    return c != NULL && c->nlocals > 0 && (c->nlinks == 0 || tws_session_stalled(c->session));
 }
 
 bool tws_pool_has_room(const struct tws_pool *p)
@@ -162,6 +164,31 @@ static tws_err add_link(struct tws_pool *p, struct tws_lane *lane, const struct 
     return tws_carrier_add_link(p->carrier, hs, joined, &terms, wire);
 }
 
+static void start_draining(struct tws_pool *p, struct tws_live_link *l, uint64_t now)
+{
+    l->close_at_us = now + OVERLAP_US;
+    tws_session_link_set_role(p->carrier->session, l->link, TWS_ROLE_DRAINING, 1, now);
+    tws_carrier_kick(p->carrier);
+}
+
+/* A link that came because the others were silent takes their place; if they speak again already,
+ * the oldest makes room. */
+static void make_place(struct tws_pool *p, struct tws_lane *lane)
+{
+    uint64_t now = tws_loop_now(p->loop);
+    struct tws_node *it, *next;
+
+    TWS_LIST_EACH(it, next, &p->carrier->links)
+    {
+        struct tws_live_link *l = TWS_CONTAINER(it, struct tws_live_link, live_node);
+        if (tws_link_stats(l->link).suspect)
+            tws_carrier_link_over(p->carrier, l, TWS_CODE_TIMEOUT, "silent, and another came");
+        else if (l->terms.owner == lane && l->close_at_us == 0 &&
+                 tws_lane_fresh(lane) > tws_lane_wanted(lane))
+            start_draining(p, l, now);
+    }
+}
+
 void tws_pool_take_link(struct tws_pool *p, struct tws_lane *lane, const struct tws_hs_result *hs,
                         struct tws_wire *wire)
 {
@@ -177,19 +204,13 @@ void tws_pool_take_link(struct tws_pool *p, struct tws_lane *lane, const struct 
     lane->failure[0] = '\0';
     lane->dial_at_us = tws_loop_now(p->loop); /* the others may follow at once */
     log_link_up(p, lane, hs);
+    make_place(p, lane);
     cancel_surplus(p);
     look_now(p);
     p->events->on_ready(p->arg);
 }
 
 /* ---- replacing: first the successor, then the peer is told, then the old one goes ---- */
-
-static void start_draining(struct tws_pool *p, struct tws_live_link *l, uint64_t now)
-{
-    l->close_at_us = now + OVERLAP_US;
-    tws_session_link_set_role(p->carrier->session, l->link, TWS_ROLE_DRAINING, 1, now);
-    tws_carrier_kick(p->carrier);
-}
 
 static bool any_closing(const struct tws_pool *p)
 {
@@ -336,6 +357,13 @@ static void on_goaway(void *arg, uint16_t code, uint32_t deadline_ms)
     p->events->on_retiring(p->arg, p);
 }
 
+/* TCP on a way that was dead for seconds tries again only seconds later: another link may be
+ * through at once. */
+static void on_stalled(void *arg)
+{
+    look_now(arg);
+}
+
 static void on_idle(void *arg)
 {
     struct tws_pool *p = arg;
@@ -385,6 +413,7 @@ static const struct tws_carrier_events pool_events = {
     .on_openable = on_openable,
     .on_link_down = on_link_down,
     .on_goaway = on_goaway,
+    .on_stalled = on_stalled,
     .on_idle = on_idle,
     .on_over = on_over,
 };

@@ -195,6 +195,7 @@ enum tws_event_type {
     TWS_EVENT_LINK_LOST, /* link, code: close its transport; the pointer is invalid */
     TWS_EVENT_LINK_ROLE, /* link: the client set its role */
     TWS_EVENT_GOAWAY,    /* code, deadline_ms: the peer drains; open nothing more */
+    TWS_EVENT_STALLED,   /* links live, but none answers: another may */
     TWS_EVENT_SUSPENDED, /* no link lives; grace runs */
     TWS_EVENT_RESUMED,   /* a link lives again */
     TWS_EVENT_CLOSED,    /* code, payload (text): the session is over, all channels with it, and
@@ -228,6 +229,9 @@ void tws_session_drain(struct tws_session *s, uint16_t code, uint32_t deadline_m
 void tws_session_close(struct tws_session *s, uint16_t code, const char *text, uint64_t now);
 
 /* ---- what the process shows ---- */
+
+/* Whether links live, but none of them answers (TWS_EVENT_STALLED told so). */
+bool tws_session_stalled(const struct tws_session *s);
 
 struct tws_session_stats {
     uint32_t links, channels;

@@ -470,10 +470,31 @@ START_TEST(an_ack_rides_first_in_a_message_that_goes_anyway)
 }
 END_TEST
 
+START_TEST(a_client_asks_once_when_data_stops_and_tells_when_no_link_answers)
+{
+    struct app *a = side_open(&p.c, 0, false);
+
+    pair_pass(&p, 100 * MS, 5 * MS);
+    side_send(&p.s, other(&p.s, a), 100, false);
+    pair_pass(&p, 100 * MS, 5 * MS);
+    uint64_t pings = count_frames(&p.c, 0, TWS_FRAME_PING, UINT32_MAX);
+    side_tick(&p.c, SEC);
+    side_flush(&p.c, 0);
+    ck_assert_uint_eq(count_frames(&p.c, 0, TWS_FRAME_PING, UINT32_MAX), pings + 1);
+    ck_assert(!tws_session_stalled(p.c.s));
+    side_tick(&p.c, SEC);
+    ck_assert(tws_link_stats(p.c.link[0]).suspect);
+    deliver(&p.c, &p.s, 0);
+    side_flush(&p.s, 0);
+    deliver(&p.s, &p.c, 0);
+    ck_assert(!tws_link_stats(p.c.link[0]).suspect);
+}
+END_TEST
+
 START_TEST(idle_sides_do_not_acknowledge_each_others_acks)
 {
     side_open(&p.c, 0, false);
-    pair_pass(&p, SEC, 5 * MS);
+    pair_pass(&p, 3 * SEC, 5 * MS); /* the client has asked once whether the silence is one */
     uint64_t sent = tws_link_stats(p.c.link[0]).messages_sent;
     pair_pass(&p, SEC, 5 * MS);
     ck_assert_uint_eq(tws_link_stats(p.c.link[0]).messages_sent, sent);
@@ -541,6 +562,7 @@ int main(void)
     tcase_add_test(tc, an_ack_waits_ten_milliseconds);
     tcase_add_loop_test(tc, an_ack_comes_at_once_after_32_messages_or_64_kib_or_if_asked, 0, 3);
     tcase_add_test(tc, an_ack_rides_first_in_a_message_that_goes_anyway);
+    tcase_add_test(tc, a_client_asks_once_when_data_stops_and_tells_when_no_link_answers);
     tcase_add_test(tc, idle_sides_do_not_acknowledge_each_others_acks);
     tcase_add_test(tc, an_ack_empties_the_log_up_to_its_number);
     tcase_add_test(tc, a_deadline_that_was_kept_is_not_told_again);
