@@ -167,7 +167,11 @@ class Silence(Case):
         with contextlib.ExitStack() as stack:
             idle = [stack.enter_context(self.connect(tunnel)) for _ in range(20)]
             busy = stack.enter_context(self.connect(tunnel))
-            self.assertGreater(exchange(busy, 24 * MIB, cut), 4.5)
+            gap = exchange(busy, 24 * MIB, cut)
+            self.assertGreater(gap, 4.5)
+            # The first byte is due 1.5 s after the way is back; a machine under load gets more.
+            self.assertLess(gap, 5 + 3)
+            print(f"first byte {gap - 5:.2f} s after the way was back")
             for peer in idle:
                 peer.sendall(b"still there")
                 self.assertEqual(read_exactly(peer, 11), b"still there")
