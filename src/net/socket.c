@@ -102,7 +102,10 @@ void tws_sockaddr_format(const struct tws_sockaddr *sa, char *out, size_t cap)
         return;
     }
     tws_ip_format(&ip, hp.host, sizeof hp.host);
-    tws_hostport_format(&hp, out, cap);
+    if (hp.port == 0)
+        snprintf(out, cap, "%s", hp.host);
+    else
+        tws_hostport_format(&hp, out, cap);
 }
 
 static void set_int(int fd, int level, int option, int value)

@@ -20,7 +20,8 @@ void tws_sockaddr_set(struct tws_sockaddr *sa, const struct tws_ip *ip, uint16_t
 /* "/run/x.sock", or "@name" in Linux's abstract namespace. TWS_SYS: EINVAL (empty), ENAMETOOLONG.
  */
 TWS_MUST_USE tws_err tws_sockaddr_set_unix(struct tws_sockaddr *sa, const char *path);
-/* "1.2.3.4:80", "[::1]:80", "unix:/path"; `cap` at least TWS_HOSTPORT_TEXT. */
+/* "1.2.3.4:80", "[::1]:80", "unix:/path", and "1.2.3.4" when the port is 0, as a proxy's
+ * X-Forwarded-For leaves it; `cap` at least TWS_HOSTPORT_TEXT. */
 void tws_sockaddr_format(const struct tws_sockaddr *sa, char *out, size_t cap);
 
 /* Non-blocking reads and writes are the kernel's own; these set options and ignore what a socket
