@@ -14,6 +14,7 @@
 #include "tws/base/log.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,6 +58,17 @@ static void on_log(int level, const char *line)
 
     (void)level;
     tws_log(TWS_LOG_DEBUG, "libwebsockets", "text=\"%.*s\"", n, line);
+}
+
+/* What goes wrong before the context is there is why it will not be: a missing plugin, say. */
+static void on_log_at_start(int level, const char *line)
+{
+    int n = (int)strcspn(line, "\n");
+
+    if (level == LLL_ERR)
+        tws_log(TWS_LOG_ERROR, "libwebsockets does not start", "why=\"%.*s\"", n, line);
+    else
+        on_log(level, line);
 }
 
 /* OpenSSL writes with write(2). */
@@ -105,6 +117,7 @@ static struct lws_vhost *make_vhost(struct tws_ws *ws)
 tws_err tws_ws_new(struct tws_loop *loop, struct tws_ws **out)
 {
     struct tws_ws *ws = calloc(1, sizeof(*ws));
+    tws_err err = TWS_NOMEM;
 
     if (ws == NULL)
         return TWS_NOMEM;
@@ -112,12 +125,15 @@ tws_err tws_ws_new(struct tws_loop *loop, struct tws_ws **out)
     tws_list_init(&ws->upgrades);
     tws_list_init(&ws->listeners);
     ignore_sigpipe();
-    lws_set_log_level(LLL_ERR | LLL_WARN, on_log);
+    lws_set_log_level(LLL_ERR | LLL_WARN, on_log_at_start);
     if (tws_tls_new(ws, &ws->tls) != TWS_OK)
         goto fail;
     ws->lws = make_context(ws);
-    if (ws->lws == NULL)
+    if (ws->lws == NULL) {
+        err = TWS_SYS;
         goto fail;
+    }
+    lws_set_log_level(LLL_ERR | LLL_WARN, on_log);
     ws->vhost = make_vhost(ws);
     if (ws->vhost == NULL)
         goto fail;
@@ -125,7 +141,8 @@ tws_err tws_ws_new(struct tws_loop *loop, struct tws_ws **out)
     return TWS_OK;
 fail:
     tws_ws_free(ws);
-    return TWS_NOMEM;
+    errno = ELIBACC;
+    return err;
 }
 
 static void kill_all(struct tws_ws *ws)

@@ -45,7 +45,8 @@ struct tws_upgrade_events {
     void (*on_wire)(void *arg, struct tws_wire *w);
 };
 
-/* One per process. The loop outlives it. TWS_NOMEM. */
+/* One per process. The loop outlives it. TWS_NOMEM; TWS_SYS (ELIBACC) when libwebsockets does not
+ * start, for the reason in the log. */
 TWS_MUST_USE tws_err tws_ws_new(struct tws_loop *loop, struct tws_ws **out);
 /* Ends all that is left, runs the loop until libwebsockets let go of it. */
 void tws_ws_free(struct tws_ws *ws);
