@@ -59,6 +59,7 @@ put_clone() {
 inside() {
   # shellcheck disable=SC2016 # $1 is for the inner shell
   run_as_root unshare --mount --pid --fork --kill-child sh -eu -c '
+    mount --bind "$1" "$1" # `ip -n` wants a root that is a mount
     mount -t proc proc "$1/proc"
     mount --rbind /sys "$1/sys"
     mount --rbind /dev "$1/dev"
