@@ -394,12 +394,21 @@ static void forget_session(struct tws_pool *p)
     tws_wipe(p->join_secret, sizeof p->join_secret);
 }
 
+static void log_over(const struct tws_pool *p, uint16_t code, const char *text)
+{
+    struct tws_session_stats st = tws_session_stats(p->carrier->session);
+
+    tws_log(TWS_LOG_INFO, "session over",
+            "session=%s links_lost=%llu resent=%llu code=%u reason=\"%s\"", p->carrier->tag,
+            (unsigned long long)st.links_lost, (unsigned long long)st.resent_messages,
+            (unsigned)code, text[0] != '\0' ? text : tws_code_text(code));
+}
+
 static void on_over(void *arg, uint16_t code, const char *text)
 {
     struct tws_pool *p = arg;
 
-    tws_log(TWS_LOG_INFO, "session over", "session=%s code=%u reason=\"%s\"", p->carrier->tag,
-            (unsigned)code, text[0] != '\0' ? text : tws_code_text(code));
+    log_over(p, code, text);
     cancel_dials(p); /* they would join what is no more */
     forget_session(p);
     p->unknown_joins = 0;
@@ -622,6 +631,8 @@ void tws_pool_free(struct tws_pool *p)
         return;
     tws_timer_stop(&p->timer);
     cancel_dials(p);
+    if (p->carrier != NULL)
+        log_over(p, TWS_CODE_SHUTDOWN, "");
     forget_session(p);
     while ((l = TWS_LIST_FIRST(&p->lanes, struct tws_lane, lane_node)) != NULL)
         tws_lane_free(l);
