@@ -12,21 +12,24 @@
  */
 #include "session_priv.h"
 
-#define SLOW_US 2000000u
+#define SLOW_US   2000000u
+#define ACTIVE_US 1000000u
+#define CROWD     4u
 
 static uint64_t pool(const struct tws_session *s)
 {
     return s->cfg.memory / 2;
 }
 
-/* What a channel starts with; a quarter of the pool stays for those that grow. */
+/* What a channel starts with. Most of the pool stays for those that grow: even beside a thousand
+ * readers that stall on their floor, a live channel finds its window. */
 uint32_t tws_credit_first(const struct tws_session *s)
 {
     uint64_t p = pool(s);
 
-    if (s->granted < p / 4)
+    if (s->granted < p / 8)
         return TWS_WINDOW_FIRST;
-    if (s->granted < p / 2)
+    if (s->granted < p / 4)
         return TWS_WINDOW_FIRST / 4;
     return TWS_WINDOW_FLOOR;
 }
@@ -46,13 +49,47 @@ static uint64_t round_trip(const struct tws_session *s)
     return longest == 0 ? 100000 : longest;
 }
 
-/* Room in the pool for `more`; a channel at work may have four floors as long as all that is
- * promised could still be stored: promises are kept even if every reader stalls at once. */
+/* Counts the channels that consumed something in this second or the last. */
+static void note_active(struct tws_channel *ch, uint64_t now)
+{
+    struct tws_session *s = ch->s;
+
+    if (now - s->active_at >= ACTIVE_US) {
+        s->active_before = now - s->active_at < 2 * ACTIVE_US ? s->active_now : 0;
+        s->active_now = 0;
+        s->active_at = now;
+        s->active_epoch++;
+    }
+    if (ch->active_epoch != s->active_epoch) {
+        ch->active_epoch = s->active_epoch;
+        s->active_now++;
+    }
+}
+
+/*
+ * How much may be promised to channels that grow. Among many that are busy any may stall next, so
+ * they leave half of the pool; the few that are busy beside stalled ones may have it all, and a
+ * little more, while memory is there.
+ */
+static uint64_t growth_limit(const struct tws_session *s)
+{
+    uint64_t p = pool(s);
+
+    if (s->active_now > CROWD || s->active_before > CROWD)
+        return p / 2;
+    return s->allocated < s->cfg.memory / 2 ? p + p / 4 : p;
+}
+
+/* Up to the first window all that is left, beyond that half of it, so that later channels find some
+ * too. A channel at work may have four floors as long as all that is promised could still be
+ * stored: promises are kept even if every reader stalls at once. */
 static bool affordable(const struct tws_channel *ch, uint32_t window)
 {
     const struct tws_session *s = ch->s;
+    uint64_t limit = growth_limit(s), more = window - ch->window;
+    uint64_t left = s->granted < limit ? limit - s->granted : 0;
 
-    if (s->granted + (window - ch->window) <= pool(s))
+    if (more <= (window <= TWS_WINDOW_FIRST ? left : left / 2))
         return true;
     return window <= 4 * TWS_WINDOW_FLOOR && s->allocated < s->cfg.memory / 2 &&
            s->granted < pool(s) + pool(s) / 2;
@@ -79,6 +116,7 @@ bool tws_credit_consumed(struct tws_channel *ch, uint64_t now)
 {
     if (ch->rx_final != TWS_NEVER)
         return false; /* nothing more will come */
+    note_active(ch, now);
     tune(ch, now);
     uint64_t target = ch->q.consumed + ch->window;
     return target > ch->rx_limit && target - ch->rx_limit >= ch->window / 4;

@@ -72,6 +72,7 @@ struct tws_channel {
     uint64_t rx_highest;        /* one past the last byte seen */
     uint32_t window;
     uint64_t epoch_at, epoch_consumed; /* window tuning */
+    uint32_t active_epoch;             /* of the session, when it last consumed something */
 
     uint16_t stop_code, reset_code, peer_code;
     char *reset_text;
@@ -167,7 +168,9 @@ struct tws_session {
     uint64_t opened, peer_opened, peer_gone; /* counts since the beginning */
     uint64_t open_limit, peer_limit;         /* CHANNELS: ours to obey, and what we granted */
     bool channels_due;
-    uint64_t granted; /* credit given and not consumed, all channels */
+    uint64_t granted;   /* credit given and not consumed, all channels */
+    uint64_t active_at; /* begin of the second in which active channels are counted */
+    uint32_t active_epoch, active_now, active_before;
 
     bool draining, peer_draining, closed, closed_told;
     uint16_t close_code, drain_code;

@@ -102,13 +102,27 @@ class Channels(Case):
 
 
 class Stalled(Case):
+    def wait_still(self, count):
+        """Until every buffer between the targets and the stalled readers is full."""
+        seen = [-1, 0.0]
+
+        def still():
+            if count() != seen[0]:
+                seen[:] = [count(), time.monotonic()]
+            return time.monotonic() - seen[1] > 1
+
+        wait_until(still, "the stalled readers stall", timeout=6 * WAIT)
+
     @not_sanitized
     def test_a_live_transfer_beside_1000_stalled_readers_is_as_fast_as_alone(self):
+        poured = [0]
+
         def pour(peer):
             first = peer.recv(1)
             piece = b"s" * MIB
             for _ in range(64 if first == b"l" else 1000):
                 peer.sendall(piece)
+                poured[0] += 1
 
         tunnel = self.tunnel(self.service(pour).port, plain=True)
 
@@ -125,10 +139,12 @@ class Stalled(Case):
             peer.sendall(b"s")
         for peer in stalled:
             peer.recv(1)
-        beside = min(transfer() for _ in range(3))
+        self.wait_still(lambda: poured[0])
+        beside = min(transfer() for _ in range(5))
         for peer in stalled:
             peer.close()
         print(f"[alone {64 / alone:.0f} MiB/s, beside {64 / beside:.0f}]", end=" ")
+        # Nine tenths on a quiet machine; this one may be busy.
         self.assertLess(beside, 3 * alone)
 
 
@@ -145,13 +161,21 @@ class Descriptors(Case):
         with connect(tunnel.port) as first:
             first.sendall(b"x")
             self.assertEqual(read_exactly(first, 1), b"x")
-            peers = [connect(tunnel.port) for _ in range(100)]
+            peers = [peer for _ in range(100) if (peer := self.try_to_connect(tunnel.port)) is not None]
             first.sendall(b"y")
             self.assertEqual(read_exactly(first, 1), b"y")
         for peer in peers:
             peer.close()
         wait_until(lambda: self.answers(tunnel.port), "it answers again")
         self.assertTrue(process.is_running())
+
+    @staticmethod
+    def try_to_connect(port):
+        """A connection that is refused at the other end may be reset before it is seen open."""
+        try:
+            return connect(port)
+        except ConnectionResetError:
+            return None
 
     def answers(self, port):
         try:

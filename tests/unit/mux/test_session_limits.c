@@ -75,15 +75,15 @@ START_TEST(a_channel_starts_with_256_kib)
 }
 END_TEST
 
-/* A quarter of the pool is given in full, the next quarter by quarters, then the floor. */
+/* An eighth of the pool is given in full, the next eighth by quarters, then the floor. */
 START_TEST(first_windows_shrink_as_the_pool_empties)
 {
     uint64_t granted = 0, pool = 4u << 20;
 
     start_server((struct tws_session_config){.memory = 8u << 20});
     for (uint32_t id = 1; id < 400; id += 2) {
-        uint64_t want = granted < pool / 4   ? 256 * 1024
-                        : granted < pool / 2 ? 64 * 1024
+        uint64_t want = granted < pool / 8   ? 256 * 1024
+                        : granted < pool / 4 ? 64 * 1024
                                              : 16 * 1024;
         send_open(id);
         side_flush(&d, 0);
