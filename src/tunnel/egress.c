@@ -9,6 +9,7 @@
 
 #include "tws/base/log.h"
 #include "tws/net/connector.h"
+#include "tws/net/socket.h"
 #include "tws/proto/code.h"
 #include "tws/proto/frame.h"
 #include "tws/tunnel/acl.h"
@@ -176,6 +177,7 @@ static void hand_over(struct dial *d, int fd)
         .count = &d->egress->account->nchannels,
     };
 
+    tws_socket_set_keepalive(fd);
     tws_channel_accept(ch, bound_address(fd, bound), tws_carrier_now(c));
     tws_local_detach(&d->local);
     tws_err err = tws_relay_new(&cfg);

@@ -420,7 +420,6 @@ tws_err tws_relay_new(const struct tws_relay_config *cfg)
     r->down = cfg->down;
     r->count = cfg->count;
     r->opened_us = r->active_us = tws_carrier_now(cfg->carrier);
-    tws_socket_set_keepalive(cfg->fd);
     tws_local_attach(&r->local, &relay_ops, cfg->carrier, cfg->channel);
     watch_time(r);
     deliver(r); /* early data may be waiting */

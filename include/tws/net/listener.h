@@ -12,8 +12,8 @@
 
 struct tws_listener;
 /*
- * `fd` is non-blocking, close-on-exec, TCP_NODELAY; the callee owns it. An IPv4 peer of a
- * dual-stack socket is shown as IPv4. May pause and close the listener.
+ * `fd` is non-blocking, close-on-exec, with TCP_NODELAY and keep-alive; the callee owns it. An IPv4
+ * peer of a dual-stack socket is shown as IPv4. May pause and close the listener.
  */
 typedef void tws_accept_fn(void *arg, int fd, const struct tws_sockaddr *peer);
 

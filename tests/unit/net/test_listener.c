@@ -93,7 +93,7 @@ static bool machine_has_ipv6(void)
     return has;
 }
 
-START_TEST(an_accepted_descriptor_is_nonblocking_cloexec_and_nodelay)
+START_TEST(an_accepted_descriptor_is_nonblocking_cloexec_nodelay_and_kept_alive)
 {
     struct door d;
     int value = 0;
@@ -107,6 +107,10 @@ START_TEST(an_accepted_descriptor_is_nonblocking_cloexec_and_nodelay)
     ck_assert_int_ne(fcntl(d.fds[0], F_GETFD) & FD_CLOEXEC, 0);
     ck_assert_int_eq(getsockopt(d.fds[0], IPPROTO_TCP, TCP_NODELAY, &value, &len), 0);
     ck_assert_int_eq(value, 1);
+    ck_assert_int_eq(getsockopt(d.fds[0], SOL_SOCKET, SO_KEEPALIVE, &value, &len), 0);
+    ck_assert_int_eq(value, 1);
+    ck_assert_int_eq(getsockopt(d.fds[0], IPPROTO_TCP, TCP_KEEPIDLE, &value, &len), 0);
+    ck_assert_int_eq(value, 60);
     tws_socket_close(fd);
     door_close(&d);
 }
@@ -360,7 +364,7 @@ int main(void)
 {
     TCase *tc = tcase_create("listener");
     tcase_set_timeout(tc, 60);
-    tcase_add_test(tc, an_accepted_descriptor_is_nonblocking_cloexec_and_nodelay);
+    tcase_add_test(tc, an_accepted_descriptor_is_nonblocking_cloexec_nodelay_and_kept_alive);
     tcase_add_loop_test(tc, both_families_reach_a_listener_on_all_addresses_or_localhost, 0,
                         COUNT_OF(everywhere));
     tcase_add_loop_test(tc, where_there_is_no_ipv6_ipv4_is_listened_on_alone, 0,
