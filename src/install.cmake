@@ -5,7 +5,8 @@ set(TWS_UNITDIR "lib/systemd/system" CACHE STRING "Where systemd looks for units
 install(TARGETS tws RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(FILES docs/man/tws.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 install(FILES docs/man/tws.yaml.5 DESTINATION ${CMAKE_INSTALL_MANDIR}/man5)
-install(FILES README.md LICENSE docs/protocol.md docs/operations.md docs/uplinks.md DESTINATION ${CMAKE_INSTALL_DOCDIR} OPTIONAL)
+install(FILES README.md LICENSE docs/protocol.md docs/operations.md docs/performance.md docs/uplinks.md
+  DESTINATION ${CMAKE_INSTALL_DOCDIR} OPTIONAL)
 install(FILES example/server.yaml example/client.yaml example/client-uplinks.yaml example/keys.yaml example/nginx.conf
   DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)
 
