@@ -7,7 +7,7 @@
  * back when its channel was slow for long. Credit is for consumed bytes, absolute, only growing.
  *
  * A floor for every channel means that very many stalled ones could be promised more than the
- * pool. The promise is kept up to what is really queued: session.c resets the channel that makes
+ * pool. The promise is kept up to what is really queued: channel.c resets the one that makes
  * the queues outgrow the budget.
  */
 #include "session_priv.h"
