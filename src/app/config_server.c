@@ -65,22 +65,33 @@ static tws_err take_users(const struct tws_settings *s, struct tws_diag *diag,
     return err == TWS_CONFIG ? TWS_OK : err; /* said already; go on to find more */
 }
 
-static void check_decoy(const struct tws_settings *s, struct tws_diag *diag)
+/* Why the directory cannot be served; 0: it can. */
+static int folder_error(const char *path)
 {
     struct stat st;
 
+    if (stat(path, &st) != 0)
+        return errno;
+    if (!S_ISDIR(st.st_mode))
+        return ENOTDIR;
+    return access(path, R_OK | X_OK) != 0 ? errno : 0;
+}
+
+static void check_decoy(const struct tws_settings *s, struct tws_diag *diag)
+{
+    int error;
+
     if (s->decoy == NULL || strncmp(s->decoy, "http://", 7) == 0)
         return;
-    if (s->decoy[0] != '/')
+    if (s->decoy[0] != '/') {
         tws_config_error(
             s, diag, "decoy",
             "decoy: found \"%.80s\", expected an absolute directory or http://host:port", s->decoy);
-    else if (stat(s->decoy, &st) != 0)
-        tws_config_error(s, diag, "decoy", "decoy %s: %s", s->decoy, strerror(errno));
-    else if (!S_ISDIR(st.st_mode))
-        tws_config_error(s, diag, "decoy", "decoy %s: %s", s->decoy, strerror(ENOTDIR));
-    else if (access(s->decoy, R_OK | X_OK) != 0)
-        tws_config_error(s, diag, "decoy", "decoy %s: %s", s->decoy, strerror(errno));
+        return;
+    }
+    error = folder_error(s->decoy);
+    if (error != 0)
+        tws_config_error(s, diag, "decoy", "decoy %s: %s", s->decoy, strerror(error));
 }
 
 static tws_err take_site(const struct tws_settings *s, struct tws_diag *diag,
