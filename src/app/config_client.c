@@ -7,59 +7,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
 #define FALLBACK_NAME "client"
-
-static bool same_listen(const struct tws_hostport *a, const struct tws_hostport *b)
-{
-    return a->port == b->port && strcasecmp(a->host, b->host) == 0;
-}
-
-static void add_forward(const struct tws_settings *s, struct tws_diag *diag,
-                        struct tws_client_config *c, const struct tws_forward_settings *f)
-{
-    char text[TWS_HOSTPORT_TEXT];
-
-    for (size_t i = 0; i < c->nforwards; i++) {
-        if (!same_listen(&c->forwards[i].listen, &f->listen))
-            continue;
-        tws_hostport_format(&f->listen, text, sizeof text);
-        if (f->line != 0)
-            tws_diag_error(diag, "%s:%u: two forwards listen on %s", s->config, f->line, text);
-        else
-            tws_config_error(s, diag, "listen", "two forwards listen on %s", text);
-        return;
-    }
-    c->forwards[c->nforwards++] = (struct tws_forward){f->listen, f->remote};
-}
-
-static tws_err take_forwards(const struct tws_settings *s, struct tws_diag *diag,
-                             struct tws_client_config *c)
-{
-    const struct tws_forward_settings *list = s->forwards.p;
-    bool listen = s->listen.port != 0, remote = s->remote.port != 0;
-
-    c->forwards = calloc(s->forwards.n + 1, sizeof *c->forwards);
-    if (c->forwards == NULL)
-        return TWS_NOMEM;
-    for (size_t i = 0; i < s->forwards.n; i++)
-        add_forward(s, diag, c, &list[i]);
-    if (listen && remote)
-        add_forward(s, diag, c,
-                    &(struct tws_forward_settings){.listen = s->listen, .remote = s->remote});
-    else if (listen)
-        tws_config_error(s, diag, "listen",
-                         "listen has no remote: say where the server shall connect to");
-    else if (remote)
-        tws_config_error(s, diag, "remote",
-                         "remote has no listen: say where to accept connections");
-    else if (s->forwards.n == 0)
-        tws_config_error(s, diag, "listen",
-                         "nothing to forward: give listen and remote, or a list of forwards");
-    return TWS_OK;
-}
 
 static tws_err take_key(const struct tws_settings *s, struct tws_diag *diag,
                         struct tws_client_config *c)
@@ -126,7 +76,7 @@ static tws_err fill(const struct tws_settings *s, struct tws_diag *diag,
     if (err == TWS_OK)
         err = tws_config_take_uplinks(s, diag, c);
     if (err == TWS_OK)
-        err = take_forwards(s, diag, c);
+        err = tws_config_take_forwards(s, diag, c);
     if (err == TWS_OK)
         err = take_key(s, diag, c);
     if (err == TWS_OK)
@@ -164,6 +114,6 @@ void tws_client_config_free(struct tws_client_config *c)
     tws_config_free_uplinks(c);
     free(c->ca_file);
     free(c->name);
-    free(c->forwards);
+    tws_config_free_forwards(c);
     free(c);
 }

@@ -15,6 +15,10 @@ void tws_config_free_servers(struct tws_client_config *c);
 TWS_MUST_USE tws_err tws_config_take_uplinks(const struct tws_settings *s, struct tws_diag *diag,
                                              struct tws_client_config *c);
 void tws_config_free_uplinks(struct tws_client_config *c);
+/* The same for its forwards. */
+TWS_MUST_USE tws_err tws_config_take_forwards(const struct tws_settings *s, struct tws_diag *diag,
+                                              struct tws_client_config *c);
+void tws_config_free_forwards(struct tws_client_config *c);
 /* Whether the row `name` was written somewhere, and is not the default. */
 bool tws_config_given(const struct tws_settings *s, const char *name);
 /* The rows that both ends have. */

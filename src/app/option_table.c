@@ -2,6 +2,8 @@
  * option_table.c - every key there is. option.h says what a row holds; the order here is the order
  * of --help, the manual and the README.
  */
+#include "option_rows_priv.h"
+
 #include "tws/app/settings.h"
 #include "tws/tunnel/config.h"
 
@@ -32,26 +34,6 @@ _Static_assert(sizeof schedules / sizeof *schedules == TWS_SCHEDULE_END + 1 &&
 static const char *const balances[] = {"active-backup", "round-robin", "least-loaded", NULL};
 _Static_assert(sizeof balances / sizeof *balances == TWS_BALANCE_END + 1,
                "balances[] follows the enum");
-
-static const struct tws_option forward_rows[] = {
-    {.name = "listen",
-     .type = TWS_TYPE_ADDRESS,
-     .flags = TWS_OPT_CLIENT | TWS_OPT_REQUIRED,
-     .offset = offsetof(struct tws_forward_settings, listen),
-     .arg = "ADDR",
-     .help = "Where to accept connections; an empty host is every address of the machine."},
-    {.name = "remote",
-     .type = TWS_TYPE_ADDRESS,
-     .flags = TWS_OPT_CLIENT | TWS_OPT_REQUIRED,
-     .offset = offsetof(struct tws_forward_settings, remote),
-     .min = 1,
-     .arg = "ADDR",
-     .help = "Where the server connects each of them to; a name is resolved by the server."},
-};
-
-static const struct tws_table forward_table = {"forward", forward_rows,
-                                               sizeof forward_rows / sizeof *forward_rows,
-                                               sizeof(struct tws_forward_settings)};
 
 static const char *const uplink_roles[] = {"available", "backup", NULL};
 _Static_assert(TWS_UPLINK_AVAILABLE == 1 && TWS_UPLINK_BACKUP == 2, "uplink_roles[] follows");
@@ -250,8 +232,8 @@ static const struct tws_option settings_rows[] = {
      .type = TWS_TYPE_RECORDS,
      .flags = TWS_OPT_CLIENT | TWS_OPT_LIST | TWS_OPT_RELOAD,
      .offset = AT(forwards),
-     .records = &forward_table,
-     .help = "Any number of forwards, each with listen and remote."},
+     .records = &tws_table_forward,
+     .help = "Any number of ways in, each with its kind and what that needs."},
     {.name = "key_file",
      .type = TWS_TYPE_TEXT,
      .flags = TWS_OPT_CLIENT | TWS_OPT_ARGV | TWS_OPT_RELOAD,

@@ -43,34 +43,23 @@ struct tws_client {
     struct tws_timer drain_timer;
 };
 
-/* ---- a connection arrives ---- */
+/* ---- a channel is wanted ---- */
 
-static struct tws_target source_target(const struct tws_sockaddr *peer)
+static tws_err open_in(struct tws_pool *p, const struct tws_open *open, struct tws_channel **ch)
 {
-    struct tws_target t = {0};
-
-    tws_sockaddr_get(peer, &t.ip, &t.port);
-    if (t.ip.family != 0)
-        t.type = t.ip.family == 4 ? TWS_TARGET_IPV4 : TWS_TARGET_IPV6;
-    return t;
-}
-
-static tws_err open_in(struct tws_pool *p, const struct tws_arrival *a, struct tws_channel **ch)
-{
-    const struct tws_open open = {
-        .kind = TWS_KIND_TCP, .target = *a->target, .source = source_target(a->peer)};
     uint8_t payload[TWS_OPEN_MAX];
     struct tws_writer w = tws_writer(payload, sizeof payload);
 
-    tws_open_write(&w, &open);
+    tws_open_write(&w, open);
     assert(!w.failed);
     return tws_pool_open(p, (struct tws_span){payload, w.len}, ch);
 }
 
 /* Where the configuration says; if that one takes no more channels, the next best. */
-static tws_err open_channel(struct tws_client *c, const struct tws_arrival *a,
-                            struct tws_carrier **carrier, struct tws_channel **ch)
+static tws_err open_channel(void *arg, const struct tws_open *open, struct tws_carrier **carrier,
+                            struct tws_channel **ch)
 {
+    struct tws_client *c = arg;
     struct tws_candidate list[TWS_SERVERS_MAX];
 
     for (size_t i = 0; i < c->ncurrent; i++)
@@ -81,32 +70,10 @@ static tws_err open_channel(struct tws_client *c, const struct tws_arrival *a,
         if (i == c->ncurrent)
             return TWS_BLOCKED;
         *carrier = c->current[i]->carrier; /* opening may retire the pool */
-        if (open_in(c->current[i], a, ch) == TWS_OK)
+        if (open_in(c->current[i], open, ch) == TWS_OK)
             return TWS_OK;
         list[i].ready = false;
     }
-}
-
-static tws_err on_arrival(void *arg, const struct tws_arrival *a)
-{
-    struct tws_client *c = arg;
-    struct tws_channel *ch = NULL;
-    struct tws_carrier *carrier = NULL;
-    char source[TWS_HOSTPORT_TEXT];
-
-    if (open_channel(c, a, &carrier, &ch) != TWS_OK)
-        return TWS_BLOCKED;
-    tws_sockaddr_format(a->peer, source, sizeof source);
-    const struct tws_relay_config relay = {
-        .carrier = carrier,
-        .channel = ch,
-        .fd = a->fd,
-        .source = source,
-        .target = a->target_text,
-    };
-    if (tws_relay_new(&relay) != TWS_OK)
-        tws_channel_reset(ch, TWS_CODE_RESOURCES, NULL, tws_loop_now(c->loop));
-    return TWS_OK;
 }
 
 static bool is_linked(void *arg)
@@ -120,7 +87,7 @@ static bool is_linked(void *arg)
 }
 
 static const struct tws_ingress_events ingress_events = {
-    .open = on_arrival,
+    .open = open_channel,
     .is_linked = is_linked,
 };
 
@@ -466,8 +433,8 @@ void tws_client_free(struct tws_client *c)
     tws_timer_stop(&c->redial_timer);
     tws_netwatch_close(c->netwatch);
     tws_wakewatch_stop(&c->wakewatch);
-    tws_ingress_fini(&c->ingress);
     while ((p = TWS_LIST_FIRST(&c->pools, struct tws_pool, pool_node)) != NULL)
         tws_pool_free(p);
+    tws_ingress_fini(&c->ingress);
     tws_loop_free_later(c->loop, c);
 }

@@ -1,6 +1,8 @@
 /*
- * ingress_priv.h - the client's way in: accepts on each forward's address and opens a channel to
- * the forward's remote.
+ * ingress_priv.h - the client's ways in: what is open for each forward of the configuration, and
+ * the line of those that wait for a channel.
+ *
+ *      accepted -> (greeting) -> arrival -> channel, relay
  *
  * Nothing is refused: while no channel can be opened, connections wait here, then in the kernel's
  * backlog. One that has waited `connect_timeout` without a link is closed.
@@ -8,25 +10,25 @@
 #ifndef TWS_TUNNEL_INGRESS_PRIV_H
 #define TWS_TUNNEL_INGRESS_PRIV_H
 
+#include "greeting_priv.h"
+#include "parting_priv.h"
+
 #include "tws/base/list.h"
 #include "tws/base/log.h"
+#include "tws/mux/session.h"
 #include "tws/net/loop.h"
 #include "tws/net/socket.h"
 #include "tws/proto/target.h"
 #include "tws/tunnel/config.h"
 
-struct tws_arrival {
-    int fd;
-    const struct tws_sockaddr *peer;
-    const struct tws_target *target;
-    const char *target_text;
-};
+struct tws_carrier;
 
 /* Where channels are opened. */
 struct tws_ingress_events {
-    /* TWS_OK: taken, the descriptor is the callee's. TWS_BLOCKED: not now, on_ready will tell;
-     * the descriptor stays. */
-    tws_err (*open)(void *arg, const struct tws_arrival *a);
+    /* TWS_OK: the channel wants a local side before this turn ends. TWS_BLOCKED: not now,
+     * tws_ingress_ready() will tell. */
+    tws_err (*open)(void *arg, const struct tws_open *open, struct tws_carrier **carrier,
+                    struct tws_channel **ch);
     bool (*is_linked)(void *arg);
 };
 
@@ -35,21 +37,25 @@ struct tws_ingress {
     const struct tws_ingress_events *events;
     void *arg;
     uint32_t wait_ms;
-    struct tws_node forwards; /* struct forward */
-    struct tws_node waiting;  /* struct waiting, oldest first */
+    struct tws_node inlets;  /* struct tws_inlet */
+    struct tws_node waiting; /* struct waiting, oldest first */
     uint32_t nwaiting;
     bool paused;
     struct tws_timer timer;
     struct tws_log_limit limit;
+    struct tws_greetings greetings;
+    struct tws_partings partings; /* relays use it too */
 };
 
 void tws_ingress_init(struct tws_ingress *in, struct tws_loop *loop,
                       const struct tws_ingress_events *ev, void *arg, uint32_t wait_ms);
-/* Closes listeners and what waits. */
+/* Closes what is open and what waits. Afterwards no relay of its arrivals is left to say goodbye:
+ * carriers are freed first. */
 void tws_ingress_fini(struct tws_ingress *in);
 
 /* Makes the forwards these: what is there stays, also with another remote. Nothing changes unless
- * all new listeners opened. TWS_SYS (logged), TWS_NOMEM. */
+ * all new ones opened. The records are borrowed until the next call. TWS_SYS (logged), TWS_NOMEM.
+ */
 TWS_MUST_USE tws_err tws_ingress_set(struct tws_ingress *in, const struct tws_forward *forwards,
                                      size_t n);
 /* Channels can be opened (again). */

@@ -31,6 +31,7 @@ struct relay {
     struct tws_waiter up_wait, down_wait;
     struct tws_throttle *up, *down;
     uint32_t *count;
+    struct tws_front *front;
     uint64_t opened_us, active_us, abort_at_us;
     uint16_t reason;    /* why it ended before its time; 0: it did not */
     uint8_t read_over;  /* nothing more is read from the socket */
@@ -87,19 +88,32 @@ static void watch_time(struct relay *r)
 
 /* ---- the socket's end ---- */
 
-static void close_socket(struct relay *r)
+/* Nothing watches it afterwards. */
+static int let_go(struct relay *r)
 {
-    if (r->io.fd < 0)
-        return;
+    int fd = r->io.fd;
+
     tws_io_stop(&r->io);
     tws_timer_stop(&r->timer);
     tws_waiter_leave(&r->up_wait);
     tws_waiter_leave(&r->down_wait);
-    if (r->rst)
-        tws_socket_set_abort(r->io.fd);
-    tws_socket_close(r->io.fd);
     r->io.fd = -1;
     r->read_over = r->write_over = 1;
+    return fd;
+}
+
+static void close_socket(struct relay *r)
+{
+    if (r->io.fd < 0)
+        return;
+    int fd = let_go(r);
+    if (tws_front_owes_answer(r->front)) {
+        tws_front_refused(r->front, fd, r->reason, (struct tws_span){NULL, 0});
+        return;
+    }
+    if (r->rst)
+        tws_socket_set_abort(fd);
+    tws_socket_close(fd);
 }
 
 /* Ends both ways at once, for a reason of ours or of the local side. */
@@ -171,9 +185,10 @@ static void pull(struct tws_local *local, const struct tws_pull *p)
         tws_session_pulled(s, 0, 0);
         return;
     }
-    ssize_t n = read(r->io.fd, p->buf, room);
+    bool early = tws_front_has_early(r->front);
+    ssize_t n = early ? tws_front_read(r->front, p->buf, room) : read(r->io.fd, p->buf, room);
     if (n > 0) {
-        bool more = (size_t)n == room || r->hung_up;
+        bool more = (size_t)n == room || r->hung_up || early;
         if (r->up != NULL)
             tws_throttle_take(r->up, (size_t)n);
         r->active_us = now_of(r);
@@ -233,7 +248,7 @@ static bool write_some(struct relay *r, struct tws_span in)
 
 static void deliver(struct relay *r)
 {
-    while (!r->write_over) {
+    while (!r->write_over && !tws_front_owes_answer(r->front)) {
         struct tws_span in;
         tws_err err = tws_channel_peek(r->local.channel, &in);
 
@@ -260,8 +275,15 @@ static void resume_down(struct tws_waiter *w)
 
 static void on_opened(struct tws_local *l, struct tws_span bound)
 {
-    (void)l;
-    (void)bound;
+    struct relay *r = from_local(l);
+
+    if (r->io.fd < 0 || !tws_front_owes_answer(r->front))
+        return;
+    int err = tws_front_opened(r->front, r->io.fd, bound);
+    if (err != 0)
+        break_off(r, err);
+    else
+        deliver(r);
 }
 
 static void on_readable(struct tws_local *l)
@@ -275,12 +297,14 @@ static bool is_unreached(uint16_t code)
     return (code >= TWS_CODE_FORBIDDEN && code <= TWS_CODE_TIMEOUT) || code == TWS_CODE_RESOURCES;
 }
 
-/* The local program sees no more than a closed connection: its user looks here. */
+/* A local program that gets no answer sees no more than a closed connection: its user looks here.
+ */
 static enum tws_log_level reset_level(const struct relay *r, uint16_t code)
 {
     struct tws_carrier *c = r->local.carrier;
 
-    if (c->client && is_unreached(code) && tws_channel_stats(r->local.channel).received == 0 &&
+    if (c->client && is_unreached(code) && !tws_front_owes_answer(r->front) &&
+        tws_channel_stats(r->local.channel).received == 0 &&
         tws_log_allow(&c->unreached_limit, now_of(r)))
         return TWS_LOG_WARN;
     return TWS_LOG_DEBUG;
@@ -297,6 +321,11 @@ static void on_reset(struct tws_local *l, uint16_t code, struct tws_span text)
             "session=%s ch=%u target=%s code=%u reason=\"%s\" text=\"%.*s\"", l->carrier->tag,
             (unsigned)tws_channel_id(l->channel), r->text + r->target_at, (unsigned)code,
             tws_code_text(code), (int)text.n, text.n > 0 ? (const char *)text.p : "");
+    if (r->io.fd >= 0 && tws_front_owes_answer(r->front)) {
+        tws_front_refused(r->front, let_go(r), code, text);
+        tws_channel_reset(l->channel, code, NULL, now_of(r));
+        return;
+    }
     r->rst = 1;
     r->read_over = 1;
     r->aborting = 1;
@@ -337,6 +366,8 @@ static void on_over(struct tws_local *l, uint16_t code)
         --*r->count;
     tws_audit(l->carrier, l->channel, r->text, r->text + r->target_at, r->opened_us,
               r->reason == 0 ? "closed" : tws_code_text(r->reason));
+    tws_front_free(r->front);
+    r->front = NULL;
     tws_loop_free_later(l->carrier->loop, r);
 }
 
@@ -419,15 +450,19 @@ tws_err tws_relay_new(const struct tws_relay_config *cfg)
     r->up = cfg->up;
     r->down = cfg->down;
     r->count = cfg->count;
+    r->front = cfg->front;
     r->opened_us = r->active_us = tws_carrier_now(cfg->carrier);
     tws_local_attach(&r->local, &relay_ops, cfg->carrier, cfg->channel);
     watch_time(r);
+    if (tws_front_has_early(r->front))
+        tws_channel_set_ready(cfg->channel, true, now_of(r));
     deliver(r); /* early data may be waiting */
     tws_carrier_kick(cfg->carrier);
     return TWS_OK;
 
 fail:
     tws_socket_close(cfg->fd);
+    tws_front_free(cfg->front);
     free(r);
     return err;
 }

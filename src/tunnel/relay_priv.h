@@ -7,6 +7,9 @@
  * Back-pressure both ways is the engine's credit: what the socket does not take is not consumed,
  * what the channel may not send is not read.
  *
+ * A connection whose first bytes were read before, or whose protocol is owed an answer, has a front
+ * (front_priv.h): nothing of the stream is written before the answer.
+ *
  * The ends, as TCP has them: end of file -> FIN and back; RST -> RESET and back, behind the bytes
  * that came before it.
  */
@@ -14,6 +17,7 @@
 #define TWS_TUNNEL_RELAY_PRIV_H
 
 #include "carrier_priv.h"
+#include "front_priv.h"
 #include "throttle_priv.h"
 
 struct tws_relay_config {
@@ -24,6 +28,7 @@ struct tws_relay_config {
     const char *target;
     struct tws_throttle *up, *down; /* local -> peer, peer -> local; NULL: no limit */
     uint32_t *count;                /* one less when it ends; NULL: none */
+    struct tws_front *front;        /* the relay's, also on failure; NULL: none */
 };
 
 /* Starts to relay. TWS_NOMEM, TWS_SYS: the channel is as it was, the descriptor is closed. */

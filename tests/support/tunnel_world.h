@@ -224,8 +224,10 @@ static void configure(struct world *w)
         .connect_timeout_ms = 10000,
         .link = world_limits,
     };
-    w->forwards[0] = (struct tws_forward){local_port(0), local_port(port_of(w->target))};
-    w->forwards[1] = (struct tws_forward){local_port(free_port()), local_port(free_port())};
+    w->forwards[0] =
+        (struct tws_forward){.listen = local_port(0), .remote = local_port(port_of(w->target))};
+    w->forwards[1] =
+        (struct tws_forward){.listen = local_port(free_port()), .remote = local_port(free_port())};
     w->endpoints[0] = (struct tws_endpoint){.server = local_port(port), .path = path};
     w->uplinks[0] = (struct tws_uplink){.connections = 2, .weight = 1};
     w->client_cfg = (struct tws_client_config){

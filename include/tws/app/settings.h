@@ -60,6 +60,7 @@ enum { TWS_LOG_TIME_AUTO = 1, TWS_LOG_TIME_ON, TWS_LOG_TIME_OFF };
 
 struct tws_forward_settings {
     unsigned line;
+    uint32_t kind; /* 1 + enum tws_forward_kind */
     struct tws_hostport listen, remote;
 };
 

@@ -36,9 +36,16 @@ struct tws_key {
     uint8_t psk[32];
 };
 
+/* How connections come in, and who says where they go. */
+enum tws_forward_kind {
+    TWS_FORWARD_TCP, /* accepted on `listen`, all to `remote` */
+    TWS_FORWARD_END,
+};
+
 struct tws_forward {
     struct tws_hostport listen;
     struct tws_hostport remote;
+    enum tws_forward_kind kind;
 };
 
 /* What both ends know of sessions, links and channels. */

@@ -189,6 +189,8 @@ static const struct {
     {SERVER PASSWD "forwards:\n  - {listen: 'a:1', remote: 'b:1'}\n  - {listen: 'A:1', remote: "
                    "'c:1'}\n",
      "f:5: two forwards listen on A:1\n"},
+    {SERVER PASSWD "forwards:\n  - {listen: ':1'}\n",
+     "f:4: forward of kind tcp without remote: say where the server shall connect to\n"},
     {SERVER PASSWD FORWARD "forwards:\n  - {listen: '127.0.0.1:1', remote: 'b:1'}\n",
      "f:3: two forwards listen on 127.0.0.1:1\n"},
     {SERVER PASSWD FORWARD "proxy: socks5://h:1\n",

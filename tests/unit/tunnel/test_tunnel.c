@@ -60,8 +60,8 @@ START_TEST(a_user_s_rate_holds_over_all_channels)
     exchange(&e, MB);
     clock_gettime(CLOCK_MONOTONIC, &end);
     long ms = (end.tv_sec - begin.tv_sec) * 1000 + (end.tv_nsec - begin.tv_nsec) / 1000000;
-    /* a tenth of a second's worth may go at once */
-    ck_assert_msg(ms >= 380, "%ld ms", ms);
+    /* a tenth of a second's worth may go at once, and a message too much each way */
+    ck_assert_msg(ms >= 360, "%ld ms", ms);
     ends_close(&e);
     world_free(w);
 }

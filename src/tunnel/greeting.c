@@ -1,0 +1,207 @@
+/* greeting.c - see greeting_priv.h. */
+#include "greeting_priv.h"
+
+#include "tws/base/log.h"
+#include "tws/base/secret.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define FIRST_CAP 512u /* enough for SOCKS and for most requests */
+
+/* ---- ends ---- */
+
+/* Nothing watches the descriptor afterwards; it is the caller's. */
+static int let_go(struct tws_greeting *g)
+{
+    int fd = g->io.fd;
+
+    tws_list_unlink(&g->greeting_node);
+    g->greetings->n--;
+    tws_timer_stop(&g->timer);
+    tws_io_stop(&g->io);
+    tws_loop_free_later(g->greetings->loop, g->buf);
+    tws_loop_free_later(g->greetings->loop, g);
+    return fd;
+}
+
+static void tell(struct tws_greeting *g, const char *why)
+{
+    struct tws_greetings *all = g->greetings;
+    char source[TWS_HOSTPORT_TEXT];
+
+    if (!tws_source_limit_allow(&all->limit, &g->arrival.source, tws_loop_now(all->loop)))
+        return;
+    tws_sockaddr_format(&g->arrival.source, source, sizeof source);
+    tws_log(TWS_LOG_WARN, "connection refused", "source=%s kind=%s reason=\"%s\"", source,
+            g->greeter->name, why);
+}
+
+/* The last words were said. */
+static void send_away(struct tws_greeting *g)
+{
+    struct tws_partings *partings = g->greetings->partings;
+
+    tws_wipe(g->buf, g->n);
+    tws_part(partings, let_go(g), (struct tws_span){NULL, 0});
+}
+
+static void fail(struct tws_greeting *g, const char *why)
+{
+    tell(g, why);
+    send_away(g);
+}
+
+static void give_up(struct tws_greeting *g, tws_err why, const char *text)
+{
+    if (g->greeter->give_up != NULL)
+        g->greeter->give_up(g, why);
+    fail(g, text);
+}
+
+static void finish(struct tws_greeting *g)
+{
+    struct tws_greetings *all = g->greetings;
+
+    g->arrival.early = (struct tws_span){g->buf, g->n};
+    g->arrival.fd = let_go(g); /* the bytes live on to the end of the turn */
+    all->on_done(g->owner, &g->arrival);
+}
+
+void tws_greeting_say(struct tws_greeting *g, const void *words, size_t n)
+{
+    if (send(g->io.fd, words, n, MSG_NOSIGNAL) != (ssize_t)n)
+        g->unheard = true;
+}
+
+/* ---- bytes ---- */
+
+/* True: it goes on. */
+static bool understand(struct tws_greeting *g)
+{
+    for (;;) {
+        size_t used = 0;
+        enum tws_greet r = g->greeter->read(g, (struct tws_span){g->buf, g->n}, &used);
+
+        g->n -= used;
+        memmove(g->buf, g->buf + used, g->n);
+        tws_wipe(g->buf + g->n, used); /* there may have been a password */
+        if (g->unheard) {
+            send_away(g);
+            return false;
+        }
+        if (r == TWS_GREET_MORE && used > 0)
+            continue;
+        if (r == TWS_GREET_MORE)
+            return true;
+        if (r == TWS_GREET_DONE)
+            finish(g);
+        else
+            fail(g, g->why);
+        return false;
+    }
+}
+
+static bool make_room(struct tws_greeting *g)
+{
+    size_t cap = g->cap == 0 ? FIRST_CAP : g->cap * 2;
+    uint8_t *p = NULL;
+
+    if (g->n < g->cap)
+        return true;
+    if (g->n >= TWS_GREETING_MAX) {
+        give_up(g, TWS_FULL, "too many bytes for a request");
+        return false;
+    }
+    p = realloc(g->buf, cap);
+    if (p == NULL) {
+        fail(g, "out of memory");
+        return false;
+    }
+    g->buf = p;
+    g->cap = cap;
+    return true;
+}
+
+static void on_io(struct tws_io *io, unsigned events)
+{
+    struct tws_greeting *g = TWS_CONTAINER(io, struct tws_greeting, io);
+
+    if (!(events & (TWS_IO_READ | TWS_IO_HUP)))
+        return;
+    while (make_room(g)) {
+        ssize_t n = read(io->fd, g->buf + g->n, g->cap - g->n);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && errno == EAGAIN)
+            return;
+        if (n <= 0) {
+            send_away(g); /* it thought better of it */
+            return;
+        }
+        g->n += (size_t)n;
+        if (!understand(g))
+            return;
+    }
+}
+
+static void on_timer(struct tws_timer *t)
+{
+    give_up(TWS_CONTAINER(t, struct tws_greeting, timer), TWS_BLOCKED, "no request for 10 s");
+}
+
+/* ---- life ---- */
+
+static void make_way(struct tws_greetings *all)
+{
+    struct tws_greeting *oldest = TWS_LIST_FIRST(&all->list, struct tws_greeting, greeting_node);
+
+    if (all->n >= TWS_GREETINGS_MAX)
+        give_up(oldest, TWS_BLOCKED, "too many connections without a request");
+}
+
+void tws_greeting_start(struct tws_greetings *all, const struct tws_greeting_config *cfg)
+{
+    struct tws_greeting *g = NULL;
+
+    make_way(all);
+    g = calloc(1, sizeof *g);
+    if (g == NULL || tws_io_start(all->loop, &g->io, cfg->fd, on_io) != TWS_OK) {
+        tws_socket_close(cfg->fd);
+        free(g);
+        return;
+    }
+    g->greetings = all;
+    g->greeter = cfg->greeter;
+    g->conf = cfg->conf;
+    g->owner = cfg->owner;
+    g->arrival.fd = cfg->fd;
+    g->arrival.source = cfg->source;
+    tws_timer_init(&g->timer, all->loop, on_timer);
+    tws_timer_start(&g->timer, TWS_GREETING_US);
+    tws_list_init(&g->greeting_node);
+    tws_list_push_back(&all->list, &g->greeting_node);
+    all->n++;
+}
+
+void tws_greetings_drop(struct tws_greetings *all, const void *owner)
+{
+    struct tws_node *it, *next;
+
+    TWS_LIST_EACH(it, next, &all->list)
+    {
+        struct tws_greeting *g = TWS_CONTAINER(it, struct tws_greeting, greeting_node);
+        if (owner == NULL || g->owner == owner)
+            tws_socket_close(let_go(g));
+    }
+}
+
+void tws_greetings_init(struct tws_greetings *all, struct tws_loop *loop,
+                        struct tws_partings *partings,
+                        void (*on_done)(void *owner, const struct tws_arrival *a))
+{
+    *all = (struct tws_greetings){.loop = loop, .partings = partings, .on_done = on_done};
+    tws_list_init(&all->list);
+}

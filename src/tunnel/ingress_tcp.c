@@ -1,0 +1,66 @@
+/*
+ * ingress_tcp.c - the kind `tcp`: accepts on an address; each connection goes to the record's
+ * remote. What it does with listeners is what every kind of streams does.
+ */
+#include "inlet_priv.h"
+
+tws_err tws_inlet_open_stream(struct tws_inlet *l)
+{
+    return tws_listener_open(l->ingress->loop, &l->listen, tws_inlet_accepted, l, &l->listener);
+}
+
+void tws_inlet_close_stream(struct tws_inlet *l)
+{
+    tws_listener_close(l->listener);
+    l->listener = NULL;
+}
+
+void tws_inlet_pause_stream(struct tws_inlet *l, bool paused)
+{
+    if (l->listener != NULL)
+        tws_listener_pause(l->listener, paused);
+}
+
+void tws_inlet_stream_address(const struct tws_inlet *l, struct tws_sockaddr *out)
+{
+    if (l->listener != NULL)
+        tws_listener_address(l->listener, out);
+}
+
+static bool aim(const struct tws_inlet *l, struct tws_arrival *a)
+{
+    if (l->ops->aim != NULL)
+        return l->ops->aim(l, a);
+    tws_target_from_hostport(&l->conf->remote, &a->target);
+    return true;
+}
+
+static void greet(struct tws_inlet *l, int fd, const struct tws_sockaddr *peer)
+{
+    const struct tws_greeting_config cfg = {
+        .fd = fd, .source = *peer, .greeter = l->ops->greeter, .conf = &l->conf, .owner = l};
+
+    tws_greeting_start(&l->ingress->greetings, &cfg);
+}
+
+void tws_inlet_accepted(void *arg, int fd, const struct tws_sockaddr *peer)
+{
+    struct tws_inlet *l = arg;
+    struct tws_arrival a = {.fd = fd, .source = *peer};
+
+    if (l->ops->greeter != NULL) {
+        greet(l, fd, peer);
+    } else if (aim(l, &a)) {
+        tws_inlet_arrive(l, &a);
+    } else {
+        tws_socket_set_abort(fd);
+        tws_socket_close(fd);
+    }
+}
+
+const struct tws_inlet_ops tws_inlet_tcp = {
+    .open = tws_inlet_open_stream,
+    .close = tws_inlet_close_stream,
+    .pause = tws_inlet_pause_stream,
+    .address = tws_inlet_stream_address,
+};
