@@ -2,10 +2,64 @@
 #include "account_priv.h"
 
 #include "tws/base/secret.h"
+#include "tws/proto/code.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* ---- the user's rules ---- */
+
+static struct tws_account *from_judge(struct tws_judge *j)
+{
+    return TWS_CONTAINER(j, struct tws_account, judge);
+}
+
+static uint16_t judge_opening(struct tws_judge *j, const struct tws_open *open,
+                              struct tws_permit *permit, const char **why)
+{
+    const struct tws_user *u = from_judge(j)->user;
+
+    if (u == NULL)
+        return TWS_CODE_REVOKED;
+    if (u->max_channels != 0 && j->nchannels > u->max_channels) {
+        *why = "the user's max_channels is reached";
+        return TWS_CODE_RESOURCES;
+    }
+    permit->verdict = tws_acl_target(u, &open->target);
+    if (permit->verdict == TWS_ACL_DENY) {
+        *why = "no rule of the user allows the target";
+        return TWS_CODE_FORBIDDEN;
+    }
+    return TWS_CODE_NONE;
+}
+
+static bool judge_address(struct tws_judge *j, const struct tws_permit *permit,
+                          const struct tws_ip *ip, uint16_t port)
+{
+    const struct tws_user *u = from_judge(j)->user;
+
+    return u != NULL && tws_acl_address(u, permit->verdict, ip, port);
+}
+
+static bool judge_terms(struct tws_judge *j, struct tws_judge_terms *out)
+{
+    struct tws_account *a = from_judge(j);
+
+    if (a->user == NULL)
+        return false;
+    *out = (struct tws_judge_terms){.up = a->user->rate != 0 ? &a->up : NULL,
+                                    .down = a->user->rate != 0 ? &a->down : NULL};
+    return true;
+}
+
+static const struct tws_judge_ops judge_ops = {
+    .opening = judge_opening,
+    .address = judge_address,
+    .terms = judge_terms,
+};
+
+/* ---- life ---- */
 
 tws_err tws_account_new(struct tws_loop *loop, const struct tws_user *u, struct tws_account **out)
 {
@@ -20,6 +74,7 @@ tws_err tws_account_new(struct tws_loop *loop, const struct tws_user *u, struct 
     }
     a->key = u->key;
     a->user = u;
+    a->judge.ops = &judge_ops;
     tws_list_init(&a->account_node);
     tws_list_init(&a->sessions);
     tws_throttle_init(&a->up, loop, u->rate);

@@ -5,6 +5,7 @@
 #ifndef TWS_TUNNEL_ACCOUNT_PRIV_H
 #define TWS_TUNNEL_ACCOUNT_PRIV_H
 
+#include "judge_priv.h"
 #include "throttle_priv.h"
 
 #include "tws/tunnel/config.h"
@@ -15,7 +16,8 @@ struct tws_account {
     struct tws_key key;
     const struct tws_user *user; /* rules and limits; NULL: the key was removed */
     struct tws_node sessions;    /* struct tws_held */
-    uint32_t nsessions, nchannels;
+    uint32_t nsessions;
+    struct tws_judge judge;       /* by the user's rules */
     struct tws_throttle up, down; /* target -> client, client -> target */
 };
 

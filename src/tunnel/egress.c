@@ -1,72 +1,73 @@
 /*
  * egress.c - see egress_priv.h.
  *
- * A dial is the local side of its channel until the target answered; then a relay takes its place.
- * Early data waits in the engine meanwhile.
+ * A refused opening has a local side too, until the peer knows of the refusal: it counts against
+ * the user's limit so long, and has its line in the log.
  */
 #include "egress_priv.h"
 #include "relay_priv.h"
 
-#include "tws/base/log.h"
-#include "tws/net/connector.h"
-#include "tws/net/socket.h"
 #include "tws/proto/code.h"
 #include "tws/proto/frame.h"
-#include "tws/tunnel/acl.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define MS 1000u
-
-struct dial {
-    struct tws_local local;
-    struct tws_node wait_node; /* waiting in line, or not linked */
-    struct tws_egress *egress;
-    struct tws_connector *connector; /* NULL: not dialling */
-    enum tws_acl_verdict verdict;
-    uint64_t since_us;
-    uint16_t code; /* why it failed */
-    uint16_t port;
-    const char *source, *target, *host; /* in `text` */
-    char text[]; /* only as long as it is: thousands of these come and go between the relays */
+static tws_egress_kind *const kinds[] = {
+    [TWS_KIND_TCP] = tws_egress_stream,
 };
 
-static struct dial *from_local(struct tws_local *l)
+#define KINDS (sizeof kinds / sizeof *kinds)
+
+/* ---- the line of dials ---- */
+
+void tws_place_init(struct tws_place *p, tws_turn_fn *on_turn)
 {
-    return TWS_CONTAINER(l, struct dial, local);
+    *p = (struct tws_place){.on_turn = on_turn};
+    tws_list_init(&p->place_node);
 }
 
-/* ---- ending ---- */
-
-static void next_in_line(struct tws_egress *e);
-
-static void stop_dialling(struct dial *d)
+static void next_in_line(struct tws_egress *e)
 {
-    tws_list_unlink(&d->wait_node);
-    if (d->connector == NULL)
+    while (e->dialling < TWS_DIALS_MAX && !tws_list_empty(&e->waiting)) {
+        struct tws_place *p = TWS_CONTAINER(e->waiting.next, struct tws_place, place_node);
+        tws_list_unlink(&p->place_node);
+        p->taken = p->on_turn(p);
+        e->dialling += p->taken;
+    }
+}
+
+void tws_place_enter(struct tws_egress *e, struct tws_place *p)
+{
+    tws_list_push_back(&e->waiting, &p->place_node);
+    next_in_line(e);
+}
+
+void tws_place_leave(struct tws_egress *e, struct tws_place *p)
+{
+    tws_list_unlink(&p->place_node);
+    if (!p->taken)
         return;
-    tws_connector_cancel(d->connector);
-    d->connector = NULL;
-    d->egress->dialling--;
-    next_in_line(d->egress);
+    p->taken = false;
+    e->dialling--;
+    next_in_line(e);
 }
 
-static void refuse(struct dial *d, uint16_t code, const char *text)
-{
-    struct tws_carrier *c = d->local.carrier;
+/* ---- refusing ---- */
 
-    d->code = code;
-    tws_channel_reset(d->local.channel, code, text, tws_carrier_now(c));
-    tws_carrier_kick(c);
-}
-
-/* ---- what the carrier tells ---- */
+struct refusal {
+    struct tws_local local;
+    struct tws_judge *judge;
+    uint64_t since_us;
+    uint16_t code;
+    uint16_t target_at; /* in `text` */
+    char text[];        /* source NUL target NUL */
+};
 
 static void on_opened(struct tws_local *l, struct tws_span bound)
 {
     (void)l;
-    (void)bound; /* only the peer's opening is answered with it */
+    (void)bound;
 }
 
 static void pull(struct tws_local *l, const struct tws_pull *p)
@@ -77,36 +78,33 @@ static void pull(struct tws_local *l, const struct tws_pull *p)
 
 static void on_readable(struct tws_local *l)
 {
-    (void)l; /* the relay asks for it */
+    (void)l;
 }
 
 static void on_reset(struct tws_local *l, uint16_t code, struct tws_span text)
 {
-    struct dial *d = from_local(l);
-
+    (void)l;
+    (void)code;
     (void)text;
-    stop_dialling(d);
-    refuse(d, code, NULL);
 }
 
 static void on_stopped(struct tws_local *l, uint16_t code)
 {
     (void)l;
-    (void)code; /* the client may still send to the target */
+    (void)code;
 }
 
 static void on_over(struct tws_local *l, uint16_t code)
 {
-    struct dial *d = from_local(l);
+    struct refusal *r = TWS_CONTAINER(l, struct refusal, local);
 
-    stop_dialling(d);
-    d->egress->account->nchannels--;
-    tws_audit(l->carrier, l->channel, d->source, d->target, d->since_us,
-              tws_code_text(code != TWS_CODE_NONE ? code : d->code));
-    tws_loop_free_later(l->carrier->loop, d);
+    r->judge->nchannels--;
+    tws_audit(l->carrier, l->channel, r->text, r->text + r->target_at, r->since_us,
+              tws_code_text(code != TWS_CODE_NONE ? code : r->code));
+    tws_loop_free_later(l->carrier->loop, r);
 }
 
-static const struct tws_local_ops dial_ops = {
+static const struct tws_local_ops refusal_ops = {
     .on_opened = on_opened,
     .pull = pull,
     .on_readable = on_readable,
@@ -115,225 +113,69 @@ static const struct tws_local_ops dial_ops = {
     .on_over = on_over,
 };
 
-/* ---- dialling ---- */
-
-static uint16_t code_of(enum tws_connect_failure f)
+static tws_err refuse(struct tws_egress *e, const struct tws_request *rq, uint16_t code,
+                      const char *why)
 {
-    switch (f) {
-    case TWS_CONNECT_RESOLVE:
-        return TWS_CODE_RESOLVE;
-    case TWS_CONNECT_FORBIDDEN:
-        return TWS_CODE_FORBIDDEN;
-    case TWS_CONNECT_REFUSED:
-        return TWS_CODE_REFUSED;
-    case TWS_CONNECT_TIMEOUT:
-        return TWS_CODE_TIMEOUT;
-    case TWS_CONNECT_RESOURCES:
-        return TWS_CODE_RESOURCES;
-    case TWS_CONNECT_OK:
-    case TWS_CONNECT_UNREACHABLE:
-    case TWS_CONNECT_OTHER:
-    default:
-        return TWS_CODE_UNREACHABLE;
-    }
-}
+    size_t source = strlen(rq->source) + 1, target = strlen(rq->target) + 1;
+    struct refusal *r = calloc(1, sizeof *r + source + target);
 
-static bool may_dial(void *arg, const struct tws_ip *ip, uint16_t port)
-{
-    const struct dial *d = arg;
-    const struct tws_user *u = d->egress->account->user;
-
-    return u != NULL && tws_acl_address(u, d->verdict, ip, port);
-}
-
-static struct tws_span bound_address(int fd, uint8_t buf[TWS_TARGET_MAX])
-{
-    struct tws_sockaddr sa = {.len = sizeof sa.ss};
-    struct tws_target t = {0};
-    struct tws_writer w = tws_writer(buf, TWS_TARGET_MAX);
-
-    if (getsockname(fd, (struct sockaddr *)&sa.ss, &sa.len) != 0)
-        return (struct tws_span){buf, 0};
-    tws_sockaddr_get(&sa, &t.ip, &t.port);
-    t.type = t.ip.family == 4 ? TWS_TARGET_IPV4 : TWS_TARGET_IPV6;
-    tws_target_write(&w, &t);
-    return (struct tws_span){buf, w.failed ? 0 : w.len};
-}
-
-/* The target answered: a relay takes the dial's place. */
-static void hand_over(struct dial *d, int fd)
-{
-    struct tws_carrier *c = d->local.carrier;
-    struct tws_channel *ch = d->local.channel;
-    uint8_t bound[TWS_TARGET_MAX];
-    struct tws_relay_config cfg = {
-        .carrier = c,
-        .channel = ch,
-        .fd = fd,
-        .source = d->source,
-        .target = d->target,
-        .up = d->egress->account->user->rate != 0 ? &d->egress->account->up : NULL,
-        .down = d->egress->account->user->rate != 0 ? &d->egress->account->down : NULL,
-        .count = &d->egress->account->nchannels,
-    };
-
-    tws_socket_set_keepalive(fd);
-    tws_channel_accept(ch, bound_address(fd, bound), tws_carrier_now(c));
-    tws_local_detach(&d->local);
-    tws_err err = tws_relay_new(&cfg);
-    if (err == TWS_OK) {
-        tws_loop_free_later(c->loop, d);
-        return;
-    }
-    tws_local_attach(&d->local, &dial_ops, c, ch);
-    refuse(d, TWS_CODE_RESOURCES, tws_err_text(err));
-}
-
-static void on_connected(void *arg, const struct tws_connect_result *r)
-{
-    struct dial *d = arg;
-    struct tws_egress *e = d->egress;
-
-    d->connector = NULL;
-    e->dialling--;
-    if (r->failure != TWS_CONNECT_OK)
-        refuse(d, code_of(r->failure), r->detail);
-    else if (e->account->user == NULL)
-        tws_socket_close(r->fd); /* revoked this very moment; its session is ending */
-    else
-        hand_over(d, r->fd);
-    next_in_line(e);
-}
-
-static void start_dialling(struct dial *d)
-{
-    struct tws_egress *e = d->egress;
-    const struct tws_connect_options o = {
-        .host = d->host,
-        .port = d->port,
-        .timeout_us = (uint64_t)*e->connect_timeout_ms * MS,
-        .filter = may_dial,
-    };
-
-    tws_err err = tws_connector_start(e->carrier->loop, &o, on_connected, d, &d->connector);
-    if (err != TWS_OK)
-        refuse(d, TWS_CODE_RESOURCES, tws_err_text(err));
-    else
-        e->dialling++;
-}
-
-static void next_in_line(struct tws_egress *e)
-{
-    while (e->dialling < TWS_DIALS_MAX && !tws_list_empty(&e->waiting)) {
-        struct dial *d = TWS_CONTAINER(e->waiting.next, struct dial, wait_node);
-        tws_list_unlink(&d->wait_node);
-        start_dialling(d);
-    }
+    if (r == NULL)
+        return TWS_NOMEM;
+    memcpy(r->text, rq->source, source);
+    memcpy(r->text + source, rq->target, target);
+    r->target_at = (uint16_t)source;
+    r->judge = e->judge;
+    r->code = code;
+    r->since_us = tws_carrier_now(e->carrier);
+    tws_local_attach(&r->local, &refusal_ops, e->carrier, rq->channel);
+    tws_channel_reset(rq->channel, code, why, r->since_us);
+    tws_carrier_kick(e->carrier);
+    return TWS_OK;
 }
 
 /* ---- opening ---- */
 
-/* The code to refuse the opening with, or 0. */
-static uint16_t judge(struct dial *d, const struct tws_open *open, const char **text)
+static tws_err settle(struct tws_egress *e, struct tws_request *rq)
 {
-    const struct tws_account *a = d->egress->account;
+    const char *why = NULL;
+    uint8_t kind = rq->open->kind;
 
-    *text = NULL;
-    if (a->user == NULL)
-        return TWS_CODE_REVOKED;
-    if (a->user->max_channels != 0 && a->nchannels > a->user->max_channels) {
-        *text = "the user's max_channels is reached";
-        return TWS_CODE_RESOURCES;
-    }
-    if (open->kind != TWS_KIND_TCP) {
-        *text = "only TCP is served";
-        return TWS_CODE_FORBIDDEN;
-    }
-    d->verdict = tws_acl_target(a->user, &open->target);
-    if (d->verdict == TWS_ACL_DENY) {
-        *text = "no rule of the user allows the target";
-        return TWS_CODE_FORBIDDEN;
-    }
-    return TWS_CODE_NONE;
-}
-
-static const char *append(char **at, const char *text)
-{
-    size_t n = strlen(text) + 1;
-    char *copy = *at;
-
-    memcpy(copy, text, n);
-    *at += n;
-    return copy;
-}
-
-static struct dial *allocate(const char *source, const char *target, const char *host)
-{
-    struct dial *d = calloc(1, sizeof *d + strlen(source) + strlen(target) + strlen(host) + 3);
-
-    if (d == NULL)
-        return NULL;
-    char *at = d->text;
-    d->source = append(&at, source);
-    d->target = append(&at, target);
-    d->host = append(&at, host);
-    return d;
-}
-
-static struct dial *new_dial(struct tws_egress *e, struct tws_channel *ch,
-                             const struct tws_open *open)
-{
-    char source[TWS_HOSTPORT_TEXT] = "-", target[TWS_HOSTPORT_TEXT], ip[TWS_IP_TEXT];
-    const char *host = open->target.name;
-
-    if (open->source.type != 0)
-        tws_target_format(&open->source, source, sizeof source);
-    tws_target_format(&open->target, target, sizeof target);
-    if (open->target.type == TWS_TARGET_IPV4 || open->target.type == TWS_TARGET_IPV6) {
-        tws_ip_format(&open->target.ip, ip, sizeof ip);
-        host = ip;
-    }
-    struct dial *d = allocate(source, target, host);
-    if (d == NULL)
-        return NULL;
-    d->egress = e;
-    d->port = open->target.port;
-    d->since_us = tws_carrier_now(e->carrier);
-    tws_list_init(&d->wait_node);
-    tws_local_attach(&d->local, &dial_ops, e->carrier, ch);
-    e->account->nchannels++;
-    return d;
+    if (kind >= KINDS || kinds[kind] == NULL)
+        return refuse(e, rq, TWS_CODE_FORBIDDEN, "this kind of channel is not served");
+    uint16_t code = e->judge->ops->opening(e->judge, rq->open, &rq->permit, &why);
+    if (code != TWS_CODE_NONE)
+        return refuse(e, rq, code, why);
+    return kinds[kind](e, rq);
 }
 
 void tws_egress_open(struct tws_egress *e, struct tws_channel *ch, struct tws_span payload)
 {
     struct tws_open open;
-    struct dial *d = NULL;
-    const char *text = NULL;
+    char source[TWS_HOSTPORT_TEXT] = "-", target[TWS_HOSTPORT_TEXT];
     uint64_t now = tws_carrier_now(e->carrier);
 
     if (tws_open_read(payload, &open) != TWS_OK) {
         tws_channel_reset(ch, TWS_CODE_PROTOCOL, "not a target", now);
         return;
     }
-    d = new_dial(e, ch, &open);
-    if (d == NULL) {
+    if (open.source.type != 0)
+        tws_target_format(&open.source, source, sizeof source);
+    tws_target_format(&open.target, target, sizeof target);
+    struct tws_request rq = {.channel = ch,
+                             .open = &open,
+                             .permit = {.kind = open.kind},
+                             .source = source,
+                             .target = target};
+    e->judge->nchannels++;
+    if (settle(e, &rq) != TWS_OK) {
+        e->judge->nchannels--;
         tws_channel_reset(ch, TWS_CODE_RESOURCES, NULL, now);
-        return;
     }
-    uint16_t code = judge(d, &open, &text);
-    if (code != TWS_CODE_NONE) {
-        refuse(d, code, text);
-        return;
-    }
-    tws_list_push_back(&e->waiting, &d->wait_node);
-    next_in_line(e);
 }
 
-void tws_egress_init(struct tws_egress *e, struct tws_carrier *carrier, struct tws_account *account,
-                     const uint32_t *connect_timeout_ms)
+void tws_egress_init(struct tws_egress *e, struct tws_carrier *carrier, struct tws_judge *judge,
+                     const struct tws_egress_config *cfg)
 {
-    *e = (struct tws_egress){
-        .carrier = carrier, .account = account, .connect_timeout_ms = connect_timeout_ms};
+    *e = (struct tws_egress){.carrier = carrier, .judge = judge, .cfg = cfg};
     tws_list_init(&e->waiting);
 }

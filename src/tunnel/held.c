@@ -75,7 +75,7 @@ tws_err tws_held_new(struct tws_server *s, struct tws_account *a, const struct t
         free(h);
         return err;
     }
-    tws_egress_init(&h->egress, h->carrier, a, &s->connect_timeout_ms);
+    tws_egress_init(&h->egress, h->carrier, &a->judge, &s->egress_cfg);
     memcpy(h->join_secret, hs->join_secret, sizeof h->join_secret);
     memcpy(h->registered.id, hs->session_id, sizeof h->registered.id);
     snprintf(h->client_name, sizeof h->client_name, "%s",

@@ -154,7 +154,7 @@ tws_err tws_server_reload(struct tws_server *s, const struct tws_server_config *
     warn_of_restart(s->cfg, cfg);
     s->cfg = cfg;
     s->limits = cfg->link;
-    s->connect_timeout_ms = cfg->connect_timeout_ms;
+    s->egress_cfg.connect_timeout_ms = cfg->connect_timeout_ms;
     update_accounts(s, cfg);
     tws_list_append_all(&s->accounts, &fresh);
     return TWS_OK;
@@ -303,7 +303,7 @@ tws_err tws_server_new(struct tws_loop *loop, struct tws_ws *ws,
     s->ws = ws;
     s->cfg = cfg;
     s->limits = cfg->link;
-    s->connect_timeout_ms = cfg->connect_timeout_ms;
+    s->egress_cfg.connect_timeout_ms = cfg->connect_timeout_ms;
     tws_list_init(&s->accounts);
     tws_list_init(&s->visits);
     tws_timer_init(&s->drain_timer, loop, on_drain_timer);

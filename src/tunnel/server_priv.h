@@ -22,8 +22,8 @@ struct tws_server {
     struct tws_registry sessions;     /* struct tws_held */
     struct tws_node visits;           /* struct visit: handshakes in progress */
     uint8_t boot_id[TWS_HS_BOOT_ID_LEN];
-    struct tws_link_limits limits; /* a copy: sessions point here whatever is reloaded */
-    uint32_t connect_timeout_ms;
+    struct tws_link_limits limits;       /* a copy: sessions point here whatever is reloaded */
+    struct tws_egress_config egress_cfg; /* likewise */
     struct tws_log_limit refused_limit;
     uint64_t channels_opened, handshakes_refused;
     uint64_t ended_sent, ended_received; /* bytes of sessions that are over */
