@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""seeds.py - writes the seed corpora of addr, frame, target and handshake: one small file for each
+"""seeds.py - writes the seed corpora of addr, remote, frame, target and handshake: one small file for each
 form that is valid, and for each rule one that breaks it. Run it in tests/fuzz."""
 import os
 import struct
@@ -37,6 +37,18 @@ save("addr", {
     "hostport_port": b"h:65536", "number": b"65535", "number_big": b"18446744073709551616",
     "duration": b"500ms", "duration_minutes": b"2m", "size": b"64MiB", "size_short": b"1k",
     "base64url": b"Zm9vYg", "base64url_stray": b"Zm9", "word": b"lsiten", "empty": b"",
+})
+
+save("remote", {
+    "port": b"3000", "target": b"example.com:3000", "forward": b"3000:example.com:80",
+    "whole": b"192.168.0.5:3000:example.com:80", "ports": b"3000:80", "ipv6": b"[::1]:80:[::]:80",
+    "any": b"*:3000:h:80", "range": b"8000-8010:h:9000-9010", "range_uneven": b"8000-8010:h:80",
+    "udp": b"5353:1.1.1.1:53/udp", "tcp": b"53/tcp", "socks": b"socks", "socks_port": b"5000:socks",
+    "http": b"h:3128:http", "proxy": b"unix:/run/p:proxy", "reverse": b"R:2222:localhost:22",
+    "reverse_socks": b"R:socks", "reverse_any": b"R:*:0:[::1]:22", "stdio": b"stdio:%h:22",
+    "stdio_ipv6": b"stdio:fe80::1:22", "stdio_unix": b"stdio:unix:/a:b", "unix": b"unix:/a:unix:@b",
+    "fd": b"fd:web:h:80", "two_meanings": b"h:80:80", "hole": b"3000::80", "bracket": b"[::1:80",
+    "long_range": b"1-2000:h:1-2000", "spot_unix": b"unix:/run/x", "spot_fd": b"fd:name",
 })
 
 save("frame", {
