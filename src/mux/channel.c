@@ -57,9 +57,11 @@ static bool waits_for_settling(const struct tws_channel *ch)
 
 static bool has_data(const struct tws_channel *ch)
 {
-    if (!ch->ready || !tws_halves_sending(&ch->halves) || ch->tx_next >= ch->tx_limit)
+    if (!ch->ready || !tws_halves_sending(&ch->halves) || (ch->due & (DUE_OPEN | DUE_OPENED)) != 0)
         return false;
-    if (ch->due & (DUE_OPEN | DUE_OPENED))
+    if (ch->dg.carried)
+        return tws_datagram_may_send(ch);
+    if (ch->tx_next >= ch->tx_limit)
         return false;
     /* The accepting side answers first: nothing overtakes OPENED. */
     return ch->accepted || ch->id % 2 == (ch->s->cfg.client ? 1 : 0);
@@ -271,5 +273,11 @@ void tws_channel_stop(struct tws_channel *ch, uint16_t code, uint64_t now)
 
 struct tws_channel_stats tws_channel_stats(const struct tws_channel *ch)
 {
-    return (struct tws_channel_stats){ch->tx_next, ch->q.consumed};
+    return (struct tws_channel_stats){
+        .sent = ch->tx_next + ch->dg.tx_bytes,
+        .received = ch->q.consumed + ch->dg.rx_bytes,
+        .datagrams_sent = ch->dg.tx,
+        .datagrams_received = ch->dg.got,
+        .datagrams_missing = ch->dg.rx > ch->dg.got ? ch->dg.rx - ch->dg.got : 0,
+    };
 }

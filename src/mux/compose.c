@@ -19,12 +19,13 @@ static uint32_t room(const struct tx *tx)
     return tx->limit - tx->len < TWS_FRAME_HDR ? 0 : tx->limit - tx->len - TWS_FRAME_HDR;
 }
 
-/* Frames that belong to the link they travel on, or are repeated otherwise; protocol.md. */
+/* All but the frames that belong to the link they travel on, or are repeated otherwise;
+ * protocol.md. Datagrams are in the log so that they count as in flight; they never move. */
 static bool is_logged(uint8_t type)
 {
     return type != TWS_FRAME_PADDING && type != TWS_FRAME_ACK && type != TWS_FRAME_DEAD &&
            type != TWS_FRAME_PING && type != TWS_FRAME_PONG && type != TWS_FRAME_LINK &&
-           type != TWS_FRAME_DATAGRAM && type != TWS_FRAME_CLOSE;
+           type != TWS_FRAME_CLOSE;
 }
 
 /* Adds a frame whose payload (f->len bytes) is copied, unless it is there already (NULL). */
@@ -354,31 +355,80 @@ static bool takes_data(const struct tws_link *l)
            !(l->suspect && s->nlinks > 1) && s->blocks.used < s->cfg.memory / 2;
 }
 
+/* Begins a message for data, control in front. A datagram that did not fit into the one before gets
+ * all of its own, or control that goes on coming would keep it waiting. */
+static bool begin_data(struct tws_link *l, uint64_t now)
+{
+    const struct tws_channel *ch = tws_sched_next(l, now);
+
+    if (ch == NULL && !has_control(l, now))
+        return false;
+    if (!begin(l, now))
+        return false;
+    if (ch == NULL || ch->dg.least == 0)
+        add_all_control(l, &l->s->tx);
+    return true;
+}
+
+static void offer_stream(const struct tws_link *l, const struct tws_channel *ch, uint64_t now,
+                         struct tws_pull *out)
+{
+    out->cap = tws_sched_allow(l, room(&l->s->tx), now);
+    if (out->cap > ch->tx_limit - ch->tx_next)
+        out->cap = (size_t)(ch->tx_limit - ch->tx_next);
+}
+
+static void offer_datagram(const struct tws_channel *ch, const struct tx *tx, struct tws_pull *out)
+{
+    out->cap = room(tx);
+    out->largest = tx->limit - TWS_FRAME_HDR;
+    if (!ch->accepted && out->cap > ch->dg.early_left)
+        out->cap = ch->dg.early_left;
+}
+
 bool tws_session_pull(struct tws_session *s, struct tws_link *l, uint64_t now, struct tws_pull *out)
 {
     s->now = now;
     assert(s->tx.pulling == NULL);
-    if (!takes_data(l))
+    if (!takes_data(l) || s->tx.full)
         return false;
-    if (s->tx.r == NULL) {
-        bool control = has_control(l, now);
-        if (!control && tws_sched_next(l, now) == NULL)
-            return false;
-        if (!begin(l, now))
-            return false;
-        add_all_control(l, &s->tx);
-    }
+    if (s->tx.r == NULL && !begin_data(l, now))
+        return false;
     if (room(&s->tx) < LEAST_DATA)
         return false;
     struct tws_channel *ch = tws_sched_next(l, now);
     if (ch == NULL)
         return false;
-    size_t cap = tws_sched_allow(l, room(&s->tx), now);
-    if (cap > ch->tx_limit - ch->tx_next)
-        cap = (size_t)(ch->tx_limit - ch->tx_next);
+    if (room(&s->tx) < ch->dg.least) {
+        s->tx.full = true;
+        return false;
+    }
     s->tx.pulling = ch;
-    *out = (struct tws_pull){ch, ch->user, s->tx.r->data + s->tx.len + TWS_FRAME_HDR, cap};
+    *out = (struct tws_pull){
+        .channel = ch, .user = ch->user, .buf = s->tx.r->data + s->tx.len + TWS_FRAME_HDR};
+    if (ch->dg.carried)
+        offer_datagram(ch, &s->tx, out);
+    else
+        offer_stream(l, ch, now, out);
     return true;
+}
+
+static void pulled_datagram(struct tws_channel *ch, struct tx *tx, size_t n, unsigned flags)
+{
+    ch->dg.least = 0;
+    if (flags & TWS_PULLED_LARGER) {
+        assert(n <= tx->limit - TWS_FRAME_HDR);
+        tx->full = tws_datagram_wait(ch, n);
+    } else if (flags & TWS_PULLED_DATAGRAM) {
+        add(tx, &(struct tws_frame){.type = TWS_FRAME_DATAGRAM,
+                                    .len = (uint16_t)n,
+                                    .channel = ch->id,
+                                    .offset = tws_datagram_count(ch, n)});
+        tws_sched_charge(ch, n + TWS_FRAME_HDR, tx->now);
+    }
+    if ((flags & (TWS_PULLED_MORE | TWS_PULLED_LARGER)) == 0)
+        ch->ready = false;
+    tws_channel_queue(ch);
 }
 
 void tws_session_pulled(struct tws_session *s, size_t n, unsigned flags)
@@ -392,6 +442,10 @@ void tws_session_pulled(struct tws_session *s, size_t n, unsigned flags)
     /* The relay may have reset it in the middle of its read: those bytes are not sent. */
     if (!tws_halves_sending(&ch->halves))
         return;
+    if (ch->dg.carried) {
+        pulled_datagram(ch, tx, n, flags);
+        return;
+    }
     if (n > 0 || fin) {
         add(tx, &(struct tws_frame){.type = TWS_FRAME_DATA,
                                     .flags = fin ? TWS_FLAG_FIN : 0,
@@ -474,6 +528,12 @@ static void insert_own(struct tws_link *l, uint64_t now)
     }
 }
 
+/* Whether control may go into a message now: a new one, or one that got no data after all. */
+static bool begin_control(struct tws_link *l, uint64_t now)
+{
+    return l->s->tx.r == NULL ? begin(l, now) : l->s->tx.frames == 0;
+}
+
 bool tws_session_next_message(struct tws_session *s, struct tws_link *l, uint64_t now,
                               struct tws_span *out)
 {
@@ -483,7 +543,7 @@ bool tws_session_next_message(struct tws_session *s, struct tws_link *l, uint64_
         return false;
     if (l->log.unsent != NULL && l->sent > 0 && has_own(l, now))
         insert_own(l, now);
-    else if (l->log.unsent == NULL && s->tx.r == NULL && has_control(l, now) && begin(l, now))
+    else if (l->log.unsent == NULL && has_control(l, now) && begin_control(l, now))
         add_all_control(l, &s->tx);
     end_message(s);
     struct tws_record *r = l->log.unsent;

@@ -43,7 +43,7 @@ static void fill_channel(struct tws_channel *ch, struct tws_event *out)
     if (ch->events == 0)
         tws_list_unlink(&ch->event_node);
     if (out->type == TWS_EVENT_OPEN || out->type == TWS_EVENT_OPENED ||
-        out->type == TWS_EVENT_RESET) {
+        out->type == TWS_EVENT_DATAGRAM || out->type == TWS_EVENT_RESET) {
         out->payload = s->ev_payload;
         s->ev_payload = (struct tws_span){NULL, 0};
     }

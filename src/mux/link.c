@@ -256,10 +256,10 @@ void tws_link_bury(struct tws_session *s)
 }
 
 /*
- * Frames of the dead link itself mean nothing on another, DATA that was copied is safe there: they
- * become PADDING, in place. False: nothing else is left.
+ * Frames of the dead link itself mean nothing on another, DATA that was copied is safe there, and
+ * datagrams are lost: they become PADDING, in place. False: nothing else is left.
  */
-static bool strip(struct tws_record *r)
+static bool strip(struct tws_session *s, struct tws_record *r)
 {
     struct tws_span left = {r->data, r->len};
     struct tws_frame f;
@@ -269,7 +269,9 @@ static bool strip(struct tws_record *r)
     while (left.n > 0 && tws_frame_decode(left, &f, &used) == TWS_OK) {
         uint8_t *header = r->data + (r->len - left.n);
         bool twice = r->copied && f.type == TWS_FRAME_DATA;
-        if (twice || (f.type >= TWS_FRAME_ACK && f.type <= TWS_FRAME_LINK)) {
+        bool lost = f.type == TWS_FRAME_DATAGRAM;
+        s->stats.datagrams_lost += lost;
+        if (twice || lost || (f.type >= TWS_FRAME_ACK && f.type <= TWS_FRAME_LINK)) {
             header[0] = TWS_FRAME_PADDING;
             header[1] = 0;
         }
@@ -289,7 +291,7 @@ static void move_rest(struct tws_link *from, struct tws_link *to)
     while ((r = tws_msglog_oldest(&from->log)) != NULL) {
         uint64_t old = r->number;
         struct tws_channel *ch;
-        if (!r->logged || !strip(r)) {
+        if (!r->logged || !strip(s, r)) {
             tws_msglog_drop(&from->log, r, &s->blocks);
             continue;
         }

@@ -14,7 +14,7 @@ struct row {
     tws_frame_handler *handle;
     uint16_t len_min, len_max;
     uint8_t flags; /* allowed */
-    bool logged;   /* obliges us to acknowledge */
+    bool asks;     /* obliges us to acknowledge */
 };
 
 #define ANY TWS_FRAME_MAX_PAYLOAD
@@ -35,7 +35,7 @@ static const struct row rows[TWS_FRAME_TYPE_END] = {
     [TWS_FRAME_LINK] = {tws_rx_link, 4, 4, 0, false},
     [TWS_FRAME_GOAWAY] = {tws_rx_goaway, 6, 6, 0, true},
     [TWS_FRAME_CLOSE] = {tws_rx_close, 2, ANY, 0, false},
-    [TWS_FRAME_DATAGRAM] = {tws_rx_datagram, 0, ANY, 0, false},
+    [TWS_FRAME_DATAGRAM] = {tws_rx_datagram, 0, ANY, 0, true},
 };
 
 void tws_receive_useless(struct tws_session *s)
@@ -72,7 +72,7 @@ static void finish(struct tws_session *s)
     s->rx = (struct rx){.link = NULL};
     l->processed++;
     l->processed_at = rx.now;
-    if (rx.logged) {
+    if (rx.asks) {
         l->busy_count++;
         if (l->uncovered++ == 0)
             l->uncovered_at = rx.now;
@@ -96,7 +96,7 @@ static tws_err apply(struct tws_session *s, const struct tws_frame *f)
     /* The client's first frame on a link says which link it is. */
     if (rx->link->quiet && f->type != TWS_FRAME_LINK)
         return TWS_E_STATE;
-    rx->logged = rx->logged || row->logged;
+    rx->asks = rx->asks || row->asks;
     rx->useful = rx->useful || f->type != TWS_FRAME_PADDING;
     return row->handle(s, f);
 }

@@ -11,10 +11,7 @@ static bool was_seen(const struct tws_session *s, uint32_t id)
     return is_ours(s, id) ? id < s->next_id : tws_ranges_has(&s->peer_ids, id / 2);
 }
 
-/*
- * The channel of a frame. TWS_ABSENT: it is over, ignore the frame; TWS_E_STATE: it never was.
- */
-static tws_err find(struct tws_session *s, uint32_t id, struct tws_channel **out)
+tws_err tws_rx_find(struct tws_session *s, uint32_t id, struct tws_channel **out)
 {
     struct tws_channel *ch = tws_map_get(&s->channels, id);
 
@@ -65,7 +62,7 @@ static bool reached_end(const struct tws_channel *ch)
 tws_err tws_rx_data(struct tws_session *s, const struct tws_frame *f)
 {
     struct tws_channel *ch = NULL;
-    tws_err err = find(s, f->channel, &ch);
+    tws_err err = tws_rx_find(s, f->channel, &ch);
 
     if (f->len == 0 && f->flags == 0)
         tws_receive_useless(s);
@@ -120,8 +117,11 @@ tws_err tws_rx_open(struct tws_session *s, const struct tws_frame *f)
     s->peer_opened++;
     s->stats.channels++;
     ch->tx_limit = f->offset;
-    ch->rx_limit = ch->charged = s->cfg.early_data;
-    s->granted += s->cfg.early_data;
+    tws_datagram_begin(ch, (struct tws_span){f->payload, f->len});
+    if (!ch->dg.carried) {
+        ch->rx_limit = ch->charged = s->cfg.early_data;
+        s->granted += s->cfg.early_data;
+    }
     if (s->draining) {
         tws_channel_reset(ch, TWS_CODE_SHUTDOWN, NULL, s->now);
         return TWS_OK;
@@ -134,7 +134,7 @@ tws_err tws_rx_open(struct tws_session *s, const struct tws_frame *f)
 tws_err tws_rx_opened(struct tws_session *s, const struct tws_frame *f)
 {
     struct tws_channel *ch = NULL;
-    tws_err err = find(s, f->channel, &ch);
+    tws_err err = tws_rx_find(s, f->channel, &ch);
 
     if (!is_ours(s, f->channel) || f->offset > TWS_OFFSET_MAX)
         return TWS_E_PROTOCOL;
@@ -180,7 +180,7 @@ static void count_early_end(struct tws_session *s, const struct tws_channel *ch)
 tws_err tws_rx_reset(struct tws_session *s, const struct tws_frame *f)
 {
     struct tws_channel *ch = NULL;
-    tws_err err = find(s, f->channel, &ch);
+    tws_err err = tws_rx_find(s, f->channel, &ch);
 
     if (err == TWS_OK)
         err = check_reset(ch, f->offset);
@@ -203,7 +203,7 @@ tws_err tws_rx_reset(struct tws_session *s, const struct tws_frame *f)
 tws_err tws_rx_stop(struct tws_session *s, const struct tws_frame *f)
 {
     struct tws_channel *ch = NULL;
-    tws_err err = find(s, f->channel, &ch);
+    tws_err err = tws_rx_find(s, f->channel, &ch);
 
     if (err == TWS_OK && f->offset > ch->tx_next)
         err = TWS_E_PROTOCOL;
@@ -223,7 +223,7 @@ tws_err tws_rx_stop(struct tws_session *s, const struct tws_frame *f)
 tws_err tws_rx_window(struct tws_session *s, const struct tws_frame *f)
 {
     struct tws_channel *ch = NULL;
-    tws_err err = find(s, f->channel, &ch);
+    tws_err err = tws_rx_find(s, f->channel, &ch);
 
     if (f->offset > TWS_OFFSET_MAX)
         return TWS_E_PROTOCOL;
@@ -250,13 +250,4 @@ tws_err tws_rx_channels(struct tws_session *s, const struct tws_frame *f)
         tws_event_session(s, TWS_EVENT_OPENABLE);
     s->open_limit = f->offset;
     return TWS_OK;
-}
-
-/* No kind of channel of this session carries datagrams. */
-tws_err tws_rx_datagram(struct tws_session *s, const struct tws_frame *f)
-{
-    struct tws_channel *ch = NULL;
-    tws_err err = find(s, f->channel, &ch);
-
-    return err == TWS_OK ? TWS_E_STATE : ignore_absent(err);
 }

@@ -161,6 +161,7 @@ tws_err tws_session_open(struct tws_session *s, struct tws_span payload, void *u
     s->opened++;
     s->stats.channels++;
     ch->user = user;
+    tws_datagram_begin(ch, payload);
     ch->tx_limit = s->cfg.peer_early_data;
     tws_credit_grant(ch);
     tws_channel_owe(ch, DUE_OPEN);

@@ -5,6 +5,7 @@
  *   receive.c   messages -> frame handlers    rx_channel.c, rx_link.c   the handlers
  *   compose.c   what goes into a message      sched.c     whose turn it is, and over which link
  *   link.c      links come, go, and settle    event.c     what the caller is told
+ *   datagram.c  channels without a stream
  *
  * Membership is state: a channel that wants to send is on a ready list of its link, one with
  * control frames due on its control list, one with something to tell on the session's event list.
@@ -12,6 +13,9 @@
  */
 #ifndef TWS_MUX_SESSION_PRIV_H
 #define TWS_MUX_SESSION_PRIV_H
+
+#include "credit_priv.h"
+#include "datagram_priv.h"
 
 #include "tws/base/list.h"
 #include "tws/base/map.h"
@@ -78,6 +82,7 @@ struct tws_channel {
     char *reset_text;
     uint8_t *hello; /* payload of OPEN or OPENED until it is sent */
     uint16_t hello_len;
+    struct tws_datagrams dg;
 };
 
 struct tws_link {
@@ -133,7 +138,7 @@ struct rx {
     size_t size;
     uint64_t now;
     unsigned frames;
-    bool logged, useful;
+    bool asks, useful;
 };
 
 /* The message being built. */
@@ -143,6 +148,7 @@ struct tx {
     uint32_t len, limit;
     unsigned frames;
     bool logged;
+    bool full; /* takes no more data: the next datagram needs a fresh message */
     struct tws_channel *pulling;
     uint64_t now;
 };
@@ -216,15 +222,6 @@ void tws_channel_settle_known(struct tws_channel *ch);
 /* Resets a channel whose queue the budget cannot hold, and tells its relay. */
 void tws_channel_starve(struct tws_channel *ch);
 
-/* credit.c */
-uint32_t tws_credit_first(const struct tws_session *s);
-/* Tunes the window after consumption and says whether a WINDOW is due. */
-bool tws_credit_consumed(struct tws_channel *ch, uint64_t now);
-/* Raises the limit for a WINDOW, OPEN or OPENED that is going out. */
-void tws_credit_grant(struct tws_channel *ch);
-/* `n` bytes of the grant were consumed, or (TWS_NEVER) the rest is not going to be used. */
-void tws_credit_release(struct tws_channel *ch, uint64_t n);
-
 /* receive.c */
 /* Applies the next frame of the message; false when there is none. */
 bool tws_receive_next(struct tws_session *s);
@@ -234,6 +231,8 @@ typedef tws_err tws_frame_handler(struct tws_session *s, const struct tws_frame 
 /* rx_channel.c */
 tws_frame_handler tws_rx_data, tws_rx_open, tws_rx_opened, tws_rx_reset, tws_rx_stop, tws_rx_window,
     tws_rx_channels, tws_rx_datagram;
+/* TWS_ABSENT: it is over, ignore the frame; TWS_E_STATE: it never was. */
+tws_err tws_rx_find(struct tws_session *s, uint32_t id, struct tws_channel **out);
 /* rx_link.c */
 tws_frame_handler tws_rx_padding, tws_rx_ack, tws_rx_dead, tws_rx_ping, tws_rx_pong, tws_rx_link,
     tws_rx_goaway, tws_rx_close;

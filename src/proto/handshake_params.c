@@ -11,8 +11,9 @@
 
 #include <string.h>
 
-#define MESSAGE_MIN    1024u
-#define EARLY_DATA_MAX 16384u
+#define MESSAGE_MIN         1024u
+#define EARLY_DATA_MAX      16384u
+#define EARLY_DATAGRAMS_MAX 65536u
 
 struct field {
     uint8_t type;
@@ -36,6 +37,7 @@ static const struct field fields[] = {
     {TWS_HS_LINK_WEIGHT, 2, 0, AT(link_weight), 1, UINT16_MAX, 1},
     {TWS_HS_SEAL, 1, TWS_PARAM_CRITICAL, AT(seal), TWS_HS_SEAL_OFF, TWS_HS_SEAL_REQUIRE,
      TWS_HS_SEAL_ALLOW},
+    {TWS_HS_EARLY_DATAGRAMS, 4, 0, AT(early_datagrams), 0, EARLY_DATAGRAMS_MAX, 0},
 };
 
 #define NFIELDS (sizeof fields / sizeof fields[0])

@@ -15,8 +15,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define MS         1000u
-#define EARLY_DATA 16384u
+#define MS              1000u
+#define EARLY_DATA      16384u
+#define EARLY_DATAGRAMS 16384u
 
 /* ---- local sides ---- */
 
@@ -64,6 +65,8 @@ static void channel_event(struct tws_carrier *c, const struct tws_event *ev)
         l->ops->on_opened(l, ev->payload);
     else if (ev->type == TWS_EVENT_READABLE)
         l->ops->on_readable(l);
+    else if (ev->type == TWS_EVENT_DATAGRAM && l->ops->on_datagram != NULL)
+        l->ops->on_datagram(l, ev->payload);
     else if (ev->type == TWS_EVENT_RESET)
         l->ops->on_reset(l, ev->code, ev->payload);
     else if (ev->type == TWS_EVENT_STOPPED)
@@ -317,6 +320,7 @@ static struct tws_session_config engine_config(const struct tws_carrier_config *
         .peer_max_channels = cfg->peer->max_channels,
         .early_data = EARLY_DATA,
         .peer_early_data = cfg->peer->early_data,
+        .peer_early_datagrams = cfg->peer->early_datagrams,
     };
 }
 
@@ -327,13 +331,15 @@ void tws_carrier_params(const struct tws_link_limits *limits, struct tws_hs_para
     out->grace_ms = limits->grace_ms;
     out->heartbeat_ms = limits->heartbeat_ms;
     out->early_data = EARLY_DATA;
+    out->early_datagrams = EARLY_DATAGRAMS;
     out->max_channels = limits->max_channels;
     out->seal = limits->encrypt == TWS_ENCRYPT_REQUIRE ? TWS_HS_SEAL_REQUIRE
                 : limits->encrypt == TWS_ENCRYPT_OFF   ? TWS_HS_SEAL_OFF
                                                        : TWS_HS_SEAL_ALLOW;
     out->given = TWS_HS_GIVEN(TWS_HS_MAX_MESSAGE) | TWS_HS_GIVEN(TWS_HS_GRACE) |
                  TWS_HS_GIVEN(TWS_HS_HEARTBEAT) | TWS_HS_GIVEN(TWS_HS_EARLY_DATA) |
-                 TWS_HS_GIVEN(TWS_HS_MAX_CHANNELS) | TWS_HS_GIVEN(TWS_HS_SEAL);
+                 TWS_HS_GIVEN(TWS_HS_EARLY_DATAGRAMS) | TWS_HS_GIVEN(TWS_HS_MAX_CHANNELS) |
+                 TWS_HS_GIVEN(TWS_HS_SEAL);
 }
 
 static tws_err make_engine(struct tws_carrier *c, const struct tws_carrier_config *cfg)

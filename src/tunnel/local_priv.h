@@ -20,6 +20,8 @@ struct tws_local_ops {
     /* Puts bytes into p->buf and calls tws_session_pulled(), exactly once. */
     void (*pull)(struct tws_local *l, const struct tws_pull *p);
     void (*on_readable)(struct tws_local *l);
+    /* One datagram, borrowed until all events of this turn were handed out. NULL: never comes. */
+    void (*on_datagram)(struct tws_local *l, struct tws_span in);
     void (*on_reset)(struct tws_local *l, uint16_t code, struct tws_span text);
     void (*on_stopped)(struct tws_local *l, uint16_t code);
     /* The channel is over; `code` is not 0 if its session is over too. Its statistics can still

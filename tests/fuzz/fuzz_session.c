@@ -85,7 +85,9 @@ static void op_flush(uint8_t arg)
     d->cap = d->tail[i] - d->head[i] + room;
     side_flush(d, i);
     d->cap = 0;
-    assert(!wanted || d->tail[i] != was || d->link[i] == NULL);
+    /* A datagram that must wait for OPENED shows only when it is pulled. */
+    assert(!wanted || d->tail[i] != was || d->link[i] == NULL ||
+           !tws_session_wants_write(d->s, d->link[i], d->now));
 }
 
 static void op_deliver(uint8_t arg)
@@ -100,8 +102,15 @@ static void op_open(uint8_t arg)
 {
     struct side *d = side_of(arg);
 
-    if (apps_of(d) < APPS_MAX)
+    if (apps_of(d) >= APPS_MAX)
+        return;
+    if ((arg & 14) != 14) {
         side_open(d, (arg >> 1) * 300u, arg > 200);
+        return;
+    }
+    struct app *a = side_open_kind(d, TWS_KIND_UDP, arg >> 4, false);
+    if (a != NULL)
+        a->size = arg * 50u;
 }
 
 static void op_send(uint8_t arg)
@@ -109,7 +118,12 @@ static void op_send(uint8_t arg)
     struct side *d = side_of(arg);
     struct app *a = app_of(d, arg);
 
-    if (a != NULL && !a->fin)
+    if (a == NULL)
+        return;
+    if (a->datagrams) {
+        a->size = arg * 129u;
+        side_send(d, a, arg >> 5, false);
+    } else if (!a->fin)
         side_send(d, a, 1 + (arg >> 5) * 9000u, arg >> 5 == 7);
 }
 
@@ -199,12 +213,29 @@ static void check_side(struct side *d)
     assert(tws_session_stats(d->s).memory <= MEMORY + MEMORY / 8);
 }
 
+/* Each datagram arrived, or went with a link: both sides count all they know. */
+static void check_datagrams(void)
+{
+    struct side *sides[] = {&p.c, &p.s};
+    uint64_t sent = 0, got = 0;
+
+    for (int i = 0; i < 2; i++) {
+        struct tws_session_stats st = tws_session_stats(sides[i]->s);
+        sent += st.datagrams_sent - st.datagrams_lost;
+        got += st.datagrams_received;
+        for (struct app *a = sides[i]->apps; a != NULL; a = a->next)
+            if (a->datagrams && (a->reset || a->stopped))
+                return; /* what came later was ignored */
+    }
+    assert(sent == got);
+}
+
 /* What `from` sent is what `to` got, unless one of them ended it early. */
 static void check_streams(struct side *from, struct side *to)
 {
     for (struct app *a = from->apps; a != NULL; a = a->next) {
         struct app *b = side_app(to, a->id);
-        if (a->reset || a->stopped)
+        if (a->reset || a->stopped || a->datagrams)
             continue;
         assert(b != NULL);
         if (!b->reset && !b->stopped)
@@ -219,7 +250,9 @@ static void end_channels(struct side *d)
         a->paused = false;
         if (a->ch != NULL)
             app_read(d, a);
-        if (a->ch != NULL && !a->fin)
+        if (a->ch != NULL && a->datagrams)
+            tws_channel_reset(a->ch, TWS_CODE_IDLE, NULL, d->now);
+        else if (a->ch != NULL && !a->fin)
             side_send(d, a, 0, true);
     }
     side_events(d);
@@ -234,6 +267,8 @@ static bool all_gone(const struct side *d)
 static void wind_down(void)
 {
     pair_link(&p, links++);
+    pair_pass(&p, 600 * MS, 20 * MS);
+    check_datagrams();
     for (int i = 0; i < 50 && !(all_gone(&p.c) && all_gone(&p.s)); i++) {
         pair_pass(&p, 600 * MS, 20 * MS);
         end_channels(&p.c);
@@ -254,6 +289,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     links = 0;
     pair_init_with(&p, (struct tws_session_config){.early_data = 2000,
                                                    .peer_early_data = 2000,
+                                                   .peer_early_datagrams = 2000,
                                                    .memory = MEMORY,
                                                    .grace_us = GRACE_US});
     op_link(1);

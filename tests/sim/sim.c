@@ -13,6 +13,9 @@
  *   - memory stays within the budget (plus what bookkeeping needs), and is all given back;
  *   - no session fails, and everything comes to its end (no deadlock, no lost credit).
  *
+ * Some channels carry datagrams instead: those arrive whole, unaltered, at most once, and each that
+ * did not is counted as lost with a link.
+ *
  * A failure prints the seed; `sim --from SEED --seeds 1 --verbose` shows the run.
  */
 #include "net.h"
@@ -24,11 +27,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LINKS    4
-#define CHANNELS 24
-#define SECOND   1000000u
-#define BUDGET   (4u * 1024u * 1024u)
-#define LIMIT_US (600u * (uint64_t)SECOND)
+#define LINKS     4
+#define CHANNELS  24
+#define DATAGRAMS 4096u /* the most that one end sends */
+#define SECOND    1000000u
+#define BUDGET    (4u * 1024u * 1024u)
+#define LIMIT_US  (600u * (uint64_t)SECOND)
 
 struct world;
 
@@ -47,7 +51,10 @@ struct conn {
     struct end end[2];
     uint64_t open_at;
     int opener;
-    bool disturbed; /* somebody resets or stops it: it may deliver less */
+    bool datagrams; /* the ends' counts are of datagrams, no stream */
+    bool ended;
+    uint8_t came[2][DATAGRAMS / 8]; /* by side: the numbers of those that came */
+    bool disturbed;                 /* somebody resets or stops it: it may deliver less */
 };
 
 struct link {
@@ -71,6 +78,7 @@ struct world {
     uint64_t cut_every, cuts_until, next_cut, all_down_until;
     uint64_t cuts, resent;
     bool verbose, failed;
+    uint64_t datagrams_sent, datagrams_got;
     long allocated[2];
     struct tws_mem mem[2];
 };
@@ -146,12 +154,61 @@ static void act_after_read(struct world *w, struct end *e)
     }
 }
 
+/* The size of a datagram follows from its number; its first bytes are the number. */
+static size_t datagram_size(int c, uint64_t number)
+{
+    uint64_t x = (number * 16 + (uint64_t)c) * 0x9e3779b97f4a7c15u;
+
+    return 8 + (size_t)(x >> 40) % (x >> 33 & 7 ? 1500 : 32744);
+}
+
+static void take_datagram(struct world *w, struct end *e, struct tws_span in)
+{
+    int c = conn_of(w, e), side = e == &w->conns[c].end[1];
+    uint64_t number = in.n < 8 ? UINT64_MAX : tws_get64(in.p);
+    uint8_t *came = w->conns[c].came[side];
+
+    if (number >= w->conns[c].end[!side].sent || in.n != datagram_size(c, number)) {
+        fail(w, "a datagram that was never sent", c);
+        return;
+    }
+    for (size_t i = 8; i < in.n; i++)
+        if (in.p[i] != pattern(c, !side, number + i))
+            fail(w, "a datagram was altered", c);
+    if (came[number / 8] >> number % 8 & 1)
+        fail(w, "a datagram came twice", c);
+    came[number / 8] |= (uint8_t)(1u << number % 8);
+    e->received++;
+    w->datagrams_got++;
+}
+
+static size_t pull_datagram(struct world *w, struct end *e, const struct tws_pull *p,
+                            unsigned *flags)
+{
+    int c = conn_of(w, e), side = e == &w->conns[c].end[1];
+    size_t n = datagram_size(c, e->sent);
+
+    if (p->largest < 8 + 32744)
+        fail(w, "a message is too small", c);
+    *flags = TWS_PULLED_LARGER;
+    if (n > p->cap)
+        return n;
+    for (size_t i = 8; i < n; i++)
+        p->buf[i] = pattern(c, side, e->sent + i);
+    tws_put64(p->buf, e->sent++);
+    w->datagrams_sent++;
+    *flags = TWS_PULLED_DATAGRAM;
+    if (e->sent < e->to_send && rng_chance(&w->rng, 80))
+        *flags |= TWS_PULLED_MORE;
+    return n;
+}
+
 static void read_some(struct world *w, struct end *e)
 {
     struct tws_span in;
     int c = conn_of(w, e), side = e == &w->conns[c].end[1];
 
-    if (e->ch == NULL || e->released || !e->opened)
+    if (e->ch == NULL || e->released || !e->opened || w->conns[c].datagrams)
         return;
     for (;;) {
         tws_err err = tws_channel_peek(e->ch, &in);
@@ -176,8 +233,33 @@ static void read_some(struct world *w, struct end *e)
 
 static void ready_again(struct world *w, struct end *e)
 {
-    if (e->ch != NULL && e->opened && !e->released && !e->fin_sent)
-        tws_channel_set_ready(e->ch, true, w->now);
+    bool datagrams = w->conns[conn_of(w, e)].datagrams;
+
+    if (e->ch == NULL || !e->opened || e->released || e->fin_sent)
+        return;
+    tws_channel_set_ready(e->ch, !datagrams || e->sent < e->to_send, w->now);
+}
+
+static uint64_t datagrams_lost(const struct world *w)
+{
+    return tws_session_stats(w->s[0]).datagrams_lost + tws_session_stats(w->s[1]).datagrams_lost;
+}
+
+/* The opener ends a flow when both ends have sent all they wanted, and it has arrived. */
+static void end_flows(struct world *w)
+{
+    bool settled = w->datagrams_sent == w->datagrams_got + datagrams_lost(w);
+
+    for (int c = 0; c < w->nconns; c++) {
+        struct conn *k = &w->conns[c];
+        struct end *e = &k->end[k->opener], *peer = &k->end[!k->opener];
+        if (!k->datagrams || e->ch == NULL || e->sent < e->to_send || peer->sent < peer->to_send)
+            continue;
+        if (settled || w->now > LIMIT_US / 2) {
+            k->ended = true;
+            tws_channel_reset(e->ch, 15, "idle", w->now);
+        }
+    }
 }
 
 static size_t pull_from(struct world *w, struct end *e, const struct tws_pull *p, unsigned *flags)
@@ -186,6 +268,8 @@ static size_t pull_from(struct world *w, struct end *e, const struct tws_pull *p
     size_t n = p->cap;
 
     *flags = 0;
+    if (w->conns[c].datagrams)
+        return e->sent < e->to_send ? pull_datagram(w, e, p, flags) : 0;
     if (n > e->to_send - e->sent)
         n = (size_t)(e->to_send - e->sent);
     if (n > 1 && rng_chance(&w->rng, 30))
@@ -293,7 +377,7 @@ static void half_gone(struct world *w, struct link *l)
 
 static void on_open(struct world *w, int side, const struct tws_event *ev)
 {
-    int c = ev->payload.p[0];
+    int c = ev->payload.p[1];
     struct end *e = &w->conns[c].end[side];
 
     e->ch = ev->channel;
@@ -320,7 +404,8 @@ static void on_released(struct world *w, int side, struct end *e)
 
     if (e->released)
         fail(w, "released twice", c);
-    if (!w->conns[c].disturbed && (e->received != peer->to_send || e->sent != e->to_send))
+    if (!w->conns[c].disturbed && !w->conns[c].datagrams &&
+        (e->received != peer->to_send || e->sent != e->to_send))
         fail(w, "released before everything was delivered", c);
     e->released = true;
     e->ch = NULL;
@@ -343,9 +428,12 @@ static void on_event(struct world *w, int side, const struct tws_event *ev)
     case TWS_EVENT_READABLE:
         read_some(w, e);
         break;
+    case TWS_EVENT_DATAGRAM:
+        take_datagram(w, e, ev->payload);
+        break;
     case TWS_EVENT_RESET:
         e->reset_seen = true;
-        if (!w->conns[conn_of(w, e)].disturbed)
+        if (!w->conns[conn_of(w, e)].ended && !w->conns[conn_of(w, e)].disturbed)
             fail(w, "a reset out of nothing", conn_of(w, e));
         read_some(w, e);
         break;
@@ -444,7 +532,7 @@ static void open_due(struct world *w)
     for (int c = 0; c < w->nconns; c++) {
         struct conn *k = &w->conns[c];
         struct end *e = &k->end[k->opener];
-        uint8_t payload[2] = {(uint8_t)c, 0};
+        uint8_t payload[2] = {k->datagrams ? TWS_KIND_UDP : TWS_KIND_TCP, (uint8_t)c};
         if (e->opened || e->released || k->open_at > w->now)
             continue;
         tws_err err =
@@ -541,6 +629,7 @@ static void step(struct world *w)
     }
     open_due(w);
     feed_readers(w);
+    end_flows(w);
     for (int side = 0; side < 2; side++)
         drain_events(w, side);
     for (int i = 0; i < w->nlinks && !w->failed; i++)
@@ -555,6 +644,11 @@ static void draw_end(struct world *w, struct conn *k, struct end *e)
 
     e->to_send = rng_chance(r, 20) ? 0 : rng_below(r, 1u << (4 + rng_below(r, 18)));
     e->reset_at = e->stop_at = UINT64_MAX;
+    if (k->datagrams) {
+        e->to_send = rng_below(r, 1u << (2 + rng_below(r, 11)));
+        e->reset_at = e->stop_at = UINT64_MAX;
+        return;
+    }
     if (rng_chance(r, 25))
         e->read_rate = 20000 + rng_below(r, 300000);
     if (rng_chance(r, 6))
@@ -581,6 +675,7 @@ static void draw_world(struct world *w, uint64_t seed)
         struct conn *k = &w->conns[c];
         k->opener = rng_chance(r, 20);
         k->open_at = w->now + rng_below(r, 20 * SECOND);
+        k->datagrams = rng_chance(r, 25);
         draw_end(w, k, &k->end[0]);
         draw_end(w, k, &k->end[1]);
     }
@@ -591,7 +686,8 @@ static void draw_world(struct world *w, uint64_t seed)
                                          .client = side == 0,
                                          .memory = BUDGET,
                                          .early_data = 16384,
-                                         .peer_early_data = early};
+                                         .peer_early_data = early,
+                                         .peer_early_datagrams = early};
         w->mem[side] = (struct tws_mem){count_realloc, &w->allocated[side]};
         if (tws_session_new(&cfg, &w->mem[side], seed, w->now, &w->s[side]) != TWS_OK)
             fail(w, "session_new", side);
@@ -612,6 +708,20 @@ static void show_stuck(const struct world *w)
         }
 }
 
+/* Nobody refuses a flow in such a run, so each datagram came or is counted. */
+static void check_datagrams(struct world *w)
+{
+    uint64_t lost = datagrams_lost(w);
+
+    for (int c = 0; c < w->nconns; c++)
+        if (w->conns[c].datagrams && w->conns[c].disturbed)
+            return;
+    if (w->datagrams_sent != w->datagrams_got + lost)
+        fail(w, "a datagram was lost and not counted", -1);
+    if (w->cuts == 0 && lost > 0)
+        fail(w, "a datagram was lost without a link", -1);
+}
+
 static bool run(uint64_t seed, bool verbose, uint64_t totals[2])
 {
     static struct world w;
@@ -626,6 +736,8 @@ static bool run(uint64_t seed, bool verbose, uint64_t totals[2])
         fail(&w, "not at the end in ten minutes", -1);
         show_stuck(&w);
     }
+    if (!w.failed)
+        check_datagrams(&w);
     totals[0] += w.cuts;
     for (int side = 0; side < 2; side++) {
         totals[1] += tws_session_stats(w.s[side]).resent_messages;

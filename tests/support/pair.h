@@ -2,8 +2,9 @@
  * pair.h - one or two sessions driven by hand: messages wait in the sender's queues until the test
  * delivers them, loses them, or looks into them; made-up messages can be delivered instead.
  *
- * Every channel has a small application that sends a stream of known bytes and checks the other
- * side's. Links are named by their index on both sides; their id is the index + 1.
+ * Every channel has a small application that sends a stream of known bytes, or numbered datagrams,
+ * and checks the other side's. Links are named by their index on both sides; their id is the
+ * index + 1.
  */
 #ifndef TWS_TEST_PAIR_H
 #define TWS_TEST_PAIR_H
@@ -29,6 +30,9 @@ struct app {
     uint32_t id;
     uint64_t to_send, sent, got;
     bool fin, paused, opened, ended, reset, stopped;
+    bool datagrams;     /* the counts above are of datagrams */
+    uint32_t size;      /* of each */
+    uint8_t came[1024]; /* the numbers that came, as bits */
 };
 
 struct seen {
@@ -133,6 +137,19 @@ static inline void app_read(struct side *d, struct app *a)
     a->ended = a->ended || err == TWS_ABSENT;
 }
 
+/* A datagram of 8 bytes or more begins with its number, which comes once; the rest is known. */
+static inline void app_datagram(struct side *d, struct app *a, struct tws_span in)
+{
+    a->got++;
+    if (d->any_bytes || in.n < 8)
+        return;
+    uint64_t number = tws_get64(in.p), bit = number % (8 * sizeof a->came);
+    assert((a->came[bit / 8] >> bit % 8 & 1) == 0);
+    a->came[bit / 8] |= (uint8_t)(1u << bit % 8);
+    for (size_t i = 8; i < in.n; i++)
+        assert(in.p[i] == stream_byte(a->id, !d->client, number + i));
+}
+
 static inline void app_event(struct side *d, struct app *a, const struct tws_event *ev)
 {
     if (ev->type == TWS_EVENT_OPENED)
@@ -141,6 +158,8 @@ static inline void app_event(struct side *d, struct app *a, const struct tws_eve
         a->stopped = true;
     if (ev->type == TWS_EVENT_RESET)
         a->reset = true;
+    if (ev->type == TWS_EVENT_DATAGRAM)
+        app_datagram(d, a, ev->payload);
     if ((ev->type == TWS_EVENT_READABLE || ev->type == TWS_EVENT_RESET) && !a->paused)
         app_read(d, a);
     if (ev->type == TWS_EVENT_RELEASED)
@@ -171,6 +190,7 @@ static inline void side_events(struct side *d)
         if (ev.type == TWS_EVENT_OPEN) {
             struct app *a = side_new_app(d, ev.channel);
             a->paused = d->pause_new;
+            a->datagrams = ev.payload.n > 0 && tws_kind_has_datagrams(ev.payload.p[0]);
             if (!d->refuse)
                 tws_channel_accept(ev.channel, (struct tws_span){NULL, 0}, d->now);
         } else if (ev.channel != NULL && ev.user != NULL) {
@@ -206,9 +226,9 @@ static inline void side_lose(struct side *d, unsigned i)
 }
 
 /* NULL: not now. */
-static inline struct app *side_open(struct side *d, uint64_t to_send, bool fin)
+static inline struct app *side_open_kind(struct side *d, uint8_t kind, uint64_t to_send, bool fin)
 {
-    static const uint8_t target[] = {1, 1, 127, 0, 0, 1, 0, 80};
+    const uint8_t target[] = {kind, 1, 127, 0, 0, 1, 0, 80};
     struct tws_channel *ch;
 
     if (tws_session_open(d->s, (struct tws_span){target, sizeof target}, NULL, d->now, &ch) !=
@@ -217,8 +237,14 @@ static inline struct app *side_open(struct side *d, uint64_t to_send, bool fin)
     struct app *a = side_new_app(d, ch);
     a->to_send = to_send;
     a->fin = fin;
+    a->datagrams = tws_kind_has_datagrams(kind);
     tws_channel_set_ready(ch, to_send > 0 || fin, d->now);
     return a;
+}
+
+static inline struct app *side_open(struct side *d, uint64_t to_send, bool fin)
+{
+    return side_open_kind(d, TWS_KIND_TCP, to_send, fin);
 }
 
 static inline void side_send(struct side *d, struct app *a, uint64_t more, bool fin)

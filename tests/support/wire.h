@@ -9,9 +9,31 @@
 
 /* ---- one side's messages ---- */
 
+static inline void app_give_datagram(struct side *d, struct app *a, const struct tws_pull *p)
+{
+    size_t n = a->size < p->largest ? a->size : p->largest;
+
+    assert(p->largest > 0);
+    if (n > p->cap) {
+        tws_session_pulled(d->s, n, TWS_PULLED_LARGER);
+        return;
+    }
+    for (size_t i = 0; i < n; i++)
+        p->buf[i] = stream_byte(a->id, d->client, a->sent + i);
+    if (n >= 8)
+        tws_put64(p->buf, a->sent);
+    a->sent++;
+    tws_session_pulled(d->s, n, TWS_PULLED_DATAGRAM | (a->sent < a->to_send ? TWS_PULLED_MORE : 0));
+}
+
 static inline void app_give(struct side *d, const struct tws_pull *p)
 {
     struct app *a = p->user;
+
+    if (a->datagrams && a->sent < a->to_send) {
+        app_give_datagram(d, a, p);
+        return;
+    }
     uint64_t left = a->to_send - a->sent;
     size_t n = left < p->cap ? (size_t)left : p->cap;
 

@@ -62,7 +62,8 @@ struct tws_session_config {
     uint32_t peer_max_channels; /* first limit of ours, from the handshake; 0: 65,536 */
     uint32_t early_data;        /* what we take behind OPEN; at most 16 KiB */
     uint32_t peer_early_data;   /* what the peer takes behind OPEN */
-    bool no_log;                /* benches only: keep nothing, recover nothing */
+    uint32_t peer_early_datagrams; /* the same of a channel's datagrams, each with its header */
+    bool no_log;                   /* benches only: keep nothing, recover nothing */
 };
 
 /* Memory comes from `mem` (borrowed for the session's life). TWS_NOMEM. */
@@ -114,17 +115,21 @@ void tws_session_link_heard(struct tws_link *l, uint64_t now);
 /* One channel may put bytes into the message being built. */
 struct tws_pull {
     struct tws_channel *channel;
-    void *user;   /* the channel's */
-    uint8_t *buf; /* put at most `cap` bytes here, then call tws_session_pulled() */
-    size_t cap;   /* > 0 */
+    void *user;     /* the channel's */
+    uint8_t *buf;   /* put at most `cap` bytes here, then call tws_session_pulled() */
+    size_t cap;     /* > 0 */
+    size_t largest; /* 0: a stream; else put one datagram, and drop any above this size */
 };
 
 /* False: nothing more to add, or the link takes no more now. After true, pulled() must follow. */
 bool tws_session_pull(struct tws_session *s, struct tws_link *l, uint64_t now,
                       struct tws_pull *out);
 
-#define TWS_PULLED_MORE 1u /* the channel has more bytes: leave it ready */
-#define TWS_PULLED_FIN  2u /* the local side's end of file comes right behind these bytes */
+#define TWS_PULLED_MORE     1u /* the channel has more bytes: leave it ready */
+#define TWS_PULLED_FIN      2u /* the local side's end of file comes right behind these bytes */
+#define TWS_PULLED_DATAGRAM 4u /* these bytes, may be none, are one datagram */
+/* Nothing was put: the next datagram has `n` bytes, above `cap`; its turn comes with more room. */
+#define TWS_PULLED_LARGER 8u
 void tws_session_pulled(struct tws_session *s, size_t n, unsigned flags);
 
 /*
@@ -139,7 +144,14 @@ void tws_session_sent(struct tws_session *s, struct tws_link *l, uint64_t now);
 /* Whether pull or next_message would give anything: the link wants to be flushed. */
 bool tws_session_wants_write(struct tws_session *s, struct tws_link *l, uint64_t now);
 
-/* ---- channels ---- */
+/* ---- channels ----
+ *
+ * OPEN's kind says whether a channel is a stream or carries datagrams (tws_kind_has_datagrams).
+ * Those have no credit and no peek: each datagram is sent at most once, is lost with its link, may
+ * be overtaken, and comes as TWS_EVENT_DATAGRAM. They share the links' turns and their bound of
+ * bytes in flight with the streams; what waits meanwhile, waits with the local side. Such a channel
+ * ends by RESET.
+ */
 
 /*
  * Opens a channel; `payload` is OPEN's (proto/target.h), copied. Early data may be pulled at once.
@@ -175,9 +187,11 @@ void tws_channel_reset(struct tws_channel *ch, uint16_t code, const char *text, 
 /* The local side will take no more bytes: the peer stops sending; what comes is thrown away. */
 void tws_channel_stop(struct tws_channel *ch, uint16_t code, uint64_t now);
 
-/* Bytes of the stream so far, for the audit line and idle time-outs. */
+/* Bytes of the channel so far, for the audit line and idle time-outs. */
 struct tws_channel_stats {
     uint64_t sent, received; /* pulled from the local side; consumed by it */
+    uint64_t datagrams_sent, datagrams_received;
+    uint64_t datagrams_missing; /* of the peer's, below the highest number that came */
 };
 struct tws_channel_stats tws_channel_stats(const struct tws_channel *ch);
 
@@ -187,6 +201,8 @@ enum tws_event_type {
     TWS_EVENT_OPEN,      /* channel, payload: the peer opened it; accept or reset */
     TWS_EVENT_OPENED,    /* channel, payload: the peer accepted; bound address */
     TWS_EVENT_READABLE,  /* channel: peek has something new, or the end */
+    TWS_EVENT_DATAGRAM,  /* channel, payload: one datagram, borrowed until next_event() has
+                            returned false */
     TWS_EVENT_RESET,     /* channel, code, payload (text): hand on what peek gives until it says
                             TWS_ABSENT (or 5 s), then RST */
     TWS_EVENT_STOPPED,   /* channel, code: the peer reads no more; send no more */
@@ -237,6 +253,8 @@ struct tws_session_stats {
     uint32_t links, channels;
     uint64_t bytes_sent, bytes_received; /* stream bytes */
     uint64_t resent_messages, resent_bytes;
+    uint64_t datagrams_sent, datagrams_received;
+    uint64_t datagrams_lost; /* sent, or about to be, and gone with their links */
     uint64_t links_lost;
     size_t memory; /* logs, queues, tables */
 };

@@ -46,6 +46,12 @@ enum tws_frame_type {
 /* OPEN's kind of channel. */
 enum tws_kind { TWS_KIND_TCP = 1, TWS_KIND_UDP = 2, TWS_KIND_UNIX = 3, TWS_KIND_TUN = 4 };
 
+/* Whether a channel of that kind carries DATAGRAM frames, and no stream. */
+static inline bool tws_kind_has_datagrams(uint8_t kind)
+{
+    return kind == TWS_KIND_UDP || kind == TWS_KIND_TUN;
+}
+
 struct tws_frame {
     uint8_t type, flags;
     uint16_t len;

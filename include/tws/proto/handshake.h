@@ -55,10 +55,11 @@ enum tws_hs_param {
     TWS_HS_UPLINK_NAME = 8,
     TWS_HS_LINK_WEIGHT = 9,
     TWS_HS_SEAL = 10,
+    TWS_HS_EARLY_DATAGRAMS = 11,
 };
 
 #define TWS_HS_GIVEN(param) (1u << (param))
-#define TWS_HS_GIVEN_ALL    0x7beu
+#define TWS_HS_GIVEN_ALL    0xfbeu
 
 struct tws_hs_params {
     /* TWS_HS_GIVEN() of what is written, or was read; the others have their default. An empty
@@ -66,13 +67,14 @@ struct tws_hs_params {
     uint32_t given;
     char client_name[TWS_HS_NAME_MAX + 1]; /* "" */
     char uplink_name[TWS_HS_NAME_MAX + 1]; /* "" */
-    uint32_t max_message;  /* 32,768: the most bytes of one message to this side; 1024..65,535 */
-    uint32_t grace_ms;     /* 120,000: how long this side keeps a session without links */
-    uint32_t heartbeat_ms; /* 15,000: how long this side is silent on a link; at least 1 */
-    uint32_t early_data;   /* 0: bytes this side takes behind OPEN; at most 16 KiB */
-    uint32_t max_channels; /* 65,536: channels the peer may have open at once; at least 1 */
-    uint16_t link_weight;  /* 1: at least 1 */
-    uint8_t seal;          /* TWS_HS_SEAL_ALLOW: enum tws_hs_seal */
+    uint32_t max_message;     /* 32,768: the most bytes of one message to this side; 1024..65,535 */
+    uint32_t grace_ms;        /* 120,000: how long this side keeps a session without links */
+    uint32_t heartbeat_ms;    /* 15,000: how long this side is silent on a link; at least 1 */
+    uint32_t early_data;      /* 0: bytes this side takes behind OPEN; at most 16 KiB */
+    uint32_t early_datagrams; /* 0: the same of datagrams; at most 64 KiB */
+    uint32_t max_channels;    /* 65,536: channels the peer may have open at once; at least 1 */
+    uint16_t link_weight;     /* 1: at least 1 */
+    uint8_t seal;             /* TWS_HS_SEAL_ALLOW: enum tws_hs_seal */
 };
 
 /* The defaults, nothing given. */

@@ -9,7 +9,8 @@ static struct pair p;
 
 static bool start(size_t client_fails_at, size_t server_fails_at)
 {
-    struct tws_session_config cfg = {.early_data = 4096, .peer_early_data = 4096};
+    struct tws_session_config cfg = {
+        .early_data = 4096, .peer_early_data = 4096, .peer_early_datagrams = 4096};
     tws_err c, s;
 
     cfg.client = true;
@@ -49,6 +50,7 @@ static bool live(void)
     struct app *a = side_open(&p.c, 200000, true), *b = side_open(&p.c, 50000, false);
     p.s.pause_new = true;
     struct app *stalled = side_open(&p.c, 100000, true);
+    struct app *flow = side_open_kind(&p.c, TWS_KIND_UDP, 20, false);
     pair_run(&p);
     answer(a);
     side_flush(&p.s, 0);
@@ -65,9 +67,9 @@ static bool live(void)
             app_read(&p.s, x);
     side_events(&p.s);
     pair_pass(&p, 100 * MS, 20 * MS);
-    return a != NULL && b != NULL && stalled != NULL && a->got == 120000 &&
+    return a != NULL && b != NULL && stalled != NULL && flow != NULL && a->got == 120000 &&
            side_app(&p.s, a->id) != NULL && side_app(&p.s, a->id)->got == 200000 &&
-           side_app(&p.s, stalled->id)->got == 100000;
+           side_app(&p.s, stalled->id)->got == 100000 && side_app(&p.s, flow->id)->got == 20;
 }
 
 /* True: no allocation was left to fail. */
