@@ -85,13 +85,7 @@ static void stop(struct tws_connector *c)
     tws_timer_stop(&c->deadline);
     tws_timer_stop(&c->stagger);
     for (unsigned i = 0; i < c->next; i++) {
-        struct attempt *a = &c->attempts[i];
-
-        if (!tws_io_running(&a->io))
-            continue;
-        int fd = a->io.fd;
-        tws_io_stop(&a->io);
-        tws_socket_close(fd);
+        tws_io_close(&c->attempts[i].io);
     }
     c->next = c->count;
     c->under_way = 0;
@@ -151,11 +145,11 @@ static void fail_attempt(struct attempt *a, int error)
     note_failure(a->c, tws_dial_failure(error, &a->to), &a->to, strerror(error));
 }
 
-static void win(struct attempt *a)
+static void win(struct attempt *a, const struct tws_sockaddr *own)
 {
     struct tws_connector *c = a->c;
 
-    c->result = (struct tws_connect_result){.fd = a->io.fd, .peer = a->to};
+    c->result = (struct tws_connect_result){.fd = a->io.fd, .peer = a->to, .own = *own};
     c->detail[0] = '\0';
     tws_io_stop(&a->io);
     finish(c);
@@ -165,18 +159,16 @@ static void on_attempt(struct tws_io *io, unsigned events)
 {
     struct attempt *a = TWS_CONTAINER(io, struct attempt, io);
     struct tws_connector *c = a->c;
-    int error = tws_dial_outcome(io->fd, &a->to);
+    struct tws_sockaddr own;
+    int error = tws_dial_outcome(io->fd, events, &a->to, &own);
 
-    (void)events;
     if (error == EINPROGRESS)
         return;
     if (error == 0) {
-        win(a);
+        win(a, &own);
         return;
     }
-    int fd = io->fd;
-    tws_io_stop(io);
-    tws_socket_close(fd);
+    tws_io_close(io);
     c->under_way--;
     fail_attempt(a, error);
     try_next(c);

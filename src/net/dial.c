@@ -52,30 +52,39 @@ int tws_dial(const struct tws_sockaddr *to, const struct tws_dial_from *from, in
  * A connect to a local port of the ephemeral range that nobody listens on may be given that very
  * port as its own, and then TCP's simultaneous open connects it to itself.
  */
-static bool is_its_own_peer(int fd, const struct tws_sockaddr *to)
+static bool is_same(const struct tws_sockaddr *own, const struct tws_sockaddr *to)
 {
-    struct tws_sockaddr own = {.len = sizeof own.ss};
     struct tws_ip a, b;
     uint16_t own_port, port;
 
-    if (getsockname(fd, (struct sockaddr *)&own.ss, &own.len) != 0)
-        return false;
-    tws_sockaddr_get(&own, &a, &own_port);
+    tws_sockaddr_get(own, &a, &own_port);
     tws_sockaddr_get(to, &b, &port);
     return a.family != 0 && own_port == port && tws_ip_equal(&a, &b);
 }
 
-int tws_dial_outcome(int fd, const struct tws_sockaddr *to)
+static int ask_kernel(int fd)
 {
     struct sockaddr_storage peer;
     socklen_t len = sizeof peer;
     int error = tws_socket_error(fd);
 
+    if (error == 0 && getpeername(fd, (struct sockaddr *)&peer, &len) != 0)
+        error = errno == ENOTCONN ? EINPROGRESS : errno;
+    return error;
+}
+
+int tws_dial_outcome(int fd, unsigned events, const struct tws_sockaddr *to,
+                     struct tws_sockaddr *own)
+{
+    /* Writable and not hung up is connected; anything else is worth asking. */
+    int error = (events & (TWS_IO_WRITE | TWS_IO_HUP)) == TWS_IO_WRITE ? 0 : ask_kernel(fd);
+
+    *own = (struct tws_sockaddr){.len = sizeof own->ss};
     if (error != 0)
         return error;
-    if (getpeername(fd, (struct sockaddr *)&peer, &len) != 0)
-        return errno == ENOTCONN ? EINPROGRESS : errno;
-    return is_its_own_peer(fd, to) ? ECONNREFUSED : 0;
+    if (getsockname(fd, (struct sockaddr *)&own->ss, &own->len) != 0)
+        own->len = 0;
+    return own->len != 0 && is_same(own, to) ? ECONNREFUSED : 0;
 }
 
 enum tws_connect_failure tws_dial_failure(int error, const struct tws_sockaddr *to)

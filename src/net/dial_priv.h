@@ -14,8 +14,10 @@ struct tws_dial_from {
 
 /* Begins to connect; 0 and *fd, or an errno value. */
 int tws_dial(const struct tws_sockaddr *to, const struct tws_dial_from *from, int *fd);
-/* After an event of fd: 0 connected, EINPROGRESS not yet, else why not. */
-int tws_dial_outcome(int fd, const struct tws_sockaddr *to);
+/* After `events` of fd: 0 connected (*own is its address here), EINPROGRESS not yet, else why
+ * not. */
+int tws_dial_outcome(int fd, unsigned events, const struct tws_sockaddr *to,
+                     struct tws_sockaddr *own);
 /* The kind of failure an errno value is, for that address. */
 enum tws_connect_failure tws_dial_failure(int error, const struct tws_sockaddr *to);
 

@@ -52,6 +52,8 @@ static unsigned translate(uint32_t epoll_events)
         events |= TWS_IO_WRITE;
     if (epoll_events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
         events |= TWS_IO_HUP;
+    if (epoll_events & EPOLLERR)
+        events |= TWS_IO_ERROR;
     return events;
 }
 
@@ -263,18 +265,32 @@ static void forget_pending(struct tws_loop *loop, const struct tws_io *io)
             loop->batch[i].data.ptr = NULL;
 }
 
-void tws_io_stop(struct tws_io *io)
+static void let_go(struct tws_io *io)
 {
-    struct tws_loop *loop = io->loop;
-
-    if (loop == NULL)
-        return;
-    /* Not left to close(): a dup() of the descriptor would keep the kernel's entry alive. */
-    epoll_ctl(loop->epfd, EPOLL_CTL_DEL, io->fd, NULL);
-    forget_pending(loop, io);
+    forget_pending(io->loop, io);
     tws_list_unlink(&io->again_node);
     io->again = 0;
     io->loop = NULL;
+}
+
+void tws_io_stop(struct tws_io *io)
+{
+    if (io->loop == NULL)
+        return;
+    /* Not left to close(): a dup() of the descriptor would keep the kernel's entry alive. */
+    epoll_ctl(io->loop->epfd, EPOLL_CTL_DEL, io->fd, NULL);
+    let_go(io);
+}
+
+void tws_io_close(struct tws_io *io)
+{
+    int fd = io->fd;
+
+    if (io->loop == NULL)
+        return;
+    let_go(io);
+    io->fd = -1;
+    tws_socket_close(fd);
 }
 
 bool tws_io_running(const struct tws_io *io)

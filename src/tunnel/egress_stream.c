@@ -137,22 +137,22 @@ static bool may_dial(void *arg, const struct tws_ip *ip, uint16_t port)
     return j->ops->address(j, &d->permit, ip, port);
 }
 
-static struct tws_span bound_address(int fd, uint8_t buf[TWS_TARGET_MAX])
+static struct tws_span bound_address(const struct tws_sockaddr *own, uint8_t buf[TWS_TARGET_MAX])
 {
-    struct tws_sockaddr sa = {.len = sizeof sa.ss};
     struct tws_target t = {0};
     struct tws_writer w = tws_writer(buf, TWS_TARGET_MAX);
 
-    if (getsockname(fd, (struct sockaddr *)&sa.ss, &sa.len) != 0)
+    tws_sockaddr_get(own, &t.ip, &t.port);
+    if (t.ip.family == 0)
         return (struct tws_span){buf, 0};
-    tws_sockaddr_get(&sa, &t.ip, &t.port);
     t.type = t.ip.family == 4 ? TWS_TARGET_IPV4 : TWS_TARGET_IPV6;
     tws_target_write(&w, &t);
     return (struct tws_span){buf, w.failed ? 0 : w.len};
 }
 
 /* The target answered: a relay takes the dial's place. */
-static void hand_over(struct dial *d, int fd, const struct tws_judge_terms *terms)
+static void hand_over(struct dial *d, const struct tws_connect_result *r,
+                      const struct tws_judge_terms *terms)
 {
     struct tws_carrier *c = d->local.carrier;
     struct tws_channel *ch = d->local.channel;
@@ -160,7 +160,8 @@ static void hand_over(struct dial *d, int fd, const struct tws_judge_terms *term
     struct tws_relay_config cfg = {
         .carrier = c,
         .channel = ch,
-        .fd = fd,
+        .fd = r->fd,
+        .dialled = true,
         .source = d->source,
         .target = d->target,
         .up = terms->up,
@@ -168,8 +169,7 @@ static void hand_over(struct dial *d, int fd, const struct tws_judge_terms *term
         .count = &d->egress->judge->nchannels,
     };
 
-    tws_socket_set_keepalive(fd);
-    tws_channel_accept(ch, bound_address(fd, bound), tws_carrier_now(c));
+    tws_channel_accept(ch, bound_address(&r->own, bound), tws_carrier_now(c));
     tws_local_detach(&d->local);
     tws_err err = tws_relay_new(&cfg);
     if (err == TWS_OK) {
@@ -193,7 +193,7 @@ static void on_connected(void *arg, const struct tws_connect_result *r)
     else if (!e->judge->ops->terms(e->judge, &terms))
         tws_socket_close(r->fd); /* revoked this very moment; its session is ending */
     else
-        hand_over(d, r->fd, &terms);
+        hand_over(d, r, &terms);
 }
 
 static bool start_dialling(struct tws_place *p)

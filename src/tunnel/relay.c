@@ -23,6 +23,7 @@
 
 #define MS               1000u
 #define HAND_ON_RESET_US 5000000u /* bytes before a reset get that long to be taken */
+#define KEEPALIVE_US     60000000u
 
 struct relay {
     struct tws_local local;
@@ -40,6 +41,8 @@ struct relay {
     uint8_t broken;     /* the local side reset the connection: read what is left, then reset */
     uint8_t aborting;   /* the peer reset it: hand on what came before, then RST */
     uint8_t rst;        /* close with RST */
+    uint8_t mortal;     /* keep-alive is still to be set: most are gone before it would matter */
+    uint8_t eof;        /* the local side has sent all of its bytes, and they were read */
     uint16_t target_at; /* in `text` */
     char text[];        /* source NUL target NUL */
 };
@@ -80,6 +83,8 @@ static void watch_time(struct relay *r)
 {
     uint64_t at = deadline(r);
 
+    if (r->mortal && r->opened_us + KEEPALIVE_US < at)
+        at = r->opened_us + KEEPALIVE_US;
     if (at == UINT64_MAX)
         return;
     if (!tws_timer_running(&r->timer) || at < r->timer.at_us)
@@ -88,32 +93,37 @@ static void watch_time(struct relay *r)
 
 /* ---- the socket's end ---- */
 
-/* Nothing watches it afterwards. */
-static int let_go(struct relay *r)
+static void stop_timing(struct relay *r)
 {
-    int fd = r->io.fd;
-
-    tws_io_stop(&r->io);
     tws_timer_stop(&r->timer);
     tws_waiter_leave(&r->up_wait);
     tws_waiter_leave(&r->down_wait);
-    r->io.fd = -1;
     r->read_over = r->write_over = 1;
-    return fd;
+}
+
+/* Its front says so over it, and closes it. */
+static void leave_to_front(struct relay *r, uint16_t code, struct tws_span text)
+{
+    int fd = r->io.fd;
+
+    stop_timing(r);
+    tws_io_stop(&r->io);
+    r->io.fd = -1;
+    tws_front_refused(r->front, fd, code, text);
 }
 
 static void close_socket(struct relay *r)
 {
     if (r->io.fd < 0)
         return;
-    int fd = let_go(r);
     if (tws_front_owes_answer(r->front)) {
-        tws_front_refused(r->front, fd, r->reason, (struct tws_span){NULL, 0});
+        leave_to_front(r, r->reason, (struct tws_span){NULL, 0});
         return;
     }
+    stop_timing(r);
     if (r->rst)
-        tws_socket_set_abort(fd);
-    tws_socket_close(fd);
+        tws_socket_set_abort(r->io.fd);
+    tws_io_close(&r->io);
 }
 
 /* Ends both ways at once, for a reason of ours or of the local side. */
@@ -160,7 +170,7 @@ static void read_ended(struct relay *r, ssize_t n)
     uint16_t code = n < 0 ? code_of(errno) : r->reason;
 
     if (n == 0 && !r->broken) {
-        r->read_over = 1;
+        r->read_over = r->eof = 1;
         r->active_us = now_of(r);
         tws_session_pulled(r->local.carrier->session, 0, TWS_PULLED_FIN);
         watch_time(r);
@@ -213,8 +223,8 @@ static void resume_up(struct tws_waiter *w)
 /* Everything up to the peer's end was written. */
 static void write_ended(struct relay *r)
 {
-    if (r->aborting) {
-        r->rst = 1;
+    r->rst = r->rst || r->aborting;
+    if (r->aborting || r->eof) {
         close_socket(r);
         return;
     }
@@ -322,7 +332,7 @@ static void on_reset(struct tws_local *l, uint16_t code, struct tws_span text)
             (unsigned)tws_channel_id(l->channel), r->text + r->target_at, (unsigned)code,
             tws_code_text(code), (int)text.n, text.n > 0 ? (const char *)text.p : "");
     if (r->io.fd >= 0 && tws_front_owes_answer(r->front)) {
-        tws_front_refused(r->front, let_go(r), code, text);
+        leave_to_front(r, code, text);
         tws_channel_reset(l->channel, code, NULL, now_of(r));
         return;
     }
@@ -382,13 +392,12 @@ static const struct tws_local_ops relay_ops = {
 
 /* ---- what the loop tells ---- */
 
-static void on_hang_up(struct relay *r)
+static void on_hang_up(struct relay *r, bool error)
 {
-    int err = 0;
-    socklen_t len = sizeof err;
+    int err = error ? tws_socket_error(r->io.fd) : 0;
 
     r->hung_up = 1;
-    if (getsockopt(r->io.fd, SOL_SOCKET, SO_ERROR, &err, &len) == 0 && err != 0)
+    if (err != 0)
         break_off(r, err);
 }
 
@@ -397,7 +406,7 @@ static void on_io(struct tws_io *io, unsigned events)
     struct relay *r = TWS_CONTAINER(io, struct relay, io);
 
     if (events & TWS_IO_HUP)
-        on_hang_up(r);
+        on_hang_up(r, (events & TWS_IO_ERROR) != 0);
     if ((events & (TWS_IO_READ | TWS_IO_HUP)) && !r->read_over)
         tws_channel_set_ready(r->local.channel, true, now_of(r));
     if (events & TWS_IO_WRITE)
@@ -412,6 +421,10 @@ static void on_timer(struct tws_timer *t)
     /* Without a link nothing can move; that is the session's time, not the channel's. */
     if (r->local.carrier->nlinks == 0 && !r->aborting)
         r->active_us = now_of(r);
+    if (r->mortal && now_of(r) >= r->opened_us + KEEPALIVE_US) {
+        r->mortal = 0;
+        tws_socket_set_keepalive(r->io.fd);
+    }
     if (deadline(r) > now_of(r))
         watch_time(r);
     else
@@ -451,6 +464,7 @@ tws_err tws_relay_new(const struct tws_relay_config *cfg)
     r->down = cfg->down;
     r->count = cfg->count;
     r->front = cfg->front;
+    r->mortal = cfg->dialled;
     r->opened_us = r->active_us = tws_carrier_now(cfg->carrier);
     tws_local_attach(&r->local, &relay_ops, cfg->carrier, cfg->channel);
     watch_time(r);

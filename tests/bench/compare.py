@@ -259,4 +259,5 @@ def main():
     print("\n".join(table(medians)))
 
 
-main()
+if __name__ == "__main__":
+    main()

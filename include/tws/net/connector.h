@@ -32,7 +32,8 @@ struct tws_connect_result {
     /* The address connected to, or the one that `failure` and `detail` are about: of several that
      * failed the most telling, refused before silent before unreachable. len 0: none was known. */
     struct tws_sockaddr peer;
-    const char *detail; /* "Connection refused", ...; valid during the callback */
+    struct tws_sockaddr own; /* where the connection starts; len 0: it failed */
+    const char *detail;      /* "Connection refused", ...; valid during the callback */
 };
 
 typedef void tws_connect_fn(void *arg, const struct tws_connect_result *r);

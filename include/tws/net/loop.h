@@ -45,6 +45,7 @@ uint64_t tws_loop_now_fresh(struct tws_loop *loop);
 #define TWS_IO_READ  1u
 #define TWS_IO_WRITE 2u
 #define TWS_IO_HUP   4u /* RDHUP, HUP or ERR: read until the end to learn which */
+#define TWS_IO_ERROR 8u /* beside HUP: ERR, which SO_ERROR tells more of */
 
 struct tws_io;
 typedef void tws_io_fn(struct tws_io *io, unsigned events);
@@ -64,6 +65,9 @@ struct tws_io {
 TWS_MUST_USE tws_err tws_io_start(struct tws_loop *loop, struct tws_io *io, int fd, tws_io_fn *fn);
 /* Before the descriptor is closed. Does nothing to an io that is zeroed or stopped already. */
 void tws_io_stop(struct tws_io *io);
+/* Stops, and closes the descriptor; one call to the kernel less. Only for a descriptor without a
+ * dup(), which would keep the kernel watching. */
+void tws_io_close(struct tws_io *io);
 bool tws_io_running(const struct tws_io *io);
 /* Calls fn(io, events) once more in the next turn: for a reader that stops early to be fair. */
 void tws_io_again(struct tws_io *io, unsigned events);
