@@ -28,7 +28,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PACKET_MAX 2048
+#define PACKET_MAX 9216
 #define NEVER      UINT64_MAX
 
 struct packet {
