@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""seeds.py - writes the seed corpora of addr, remote, frame, target and handshake: one small file for each
+"""seeds.py - writes the seed corpora of the small parsers: one small file for each
 form that is valid, and for each rule one that breaks it. Run it in tests/fuzz."""
 import os
 import struct
@@ -115,3 +115,34 @@ for mode, name in ((1, "new"), (3, "join")):
         handshake["flip_%s_%d" % (name, at)] = bytes([mode]) + bytes(at) + b"\1"
     handshake["honest_" + name] = bytes([mode])
 save("handshake", handshake)
+
+
+def ipv4(protocol, body, options=b"", fragment=0):
+    header = 20 + len(options)
+    return struct.pack(">BBHHHBBH4s4s", 0x40 | header // 4, 0, header + len(body), 1, fragment, 64, protocol, 0,
+                       bytes([10, 9, 0, 2]), bytes([192, 0, 2, 7])) + options + body
+
+
+def ipv6(protocol, body):
+    return struct.pack(">IHBB", 6 << 28, len(body), protocol, 64) + bytes([0xfd] + [0] * 14 + [2]) \
+        + bytes([0x20] + [0] * 14 + [7]) + body
+
+
+def tcp(flags, options=b""):
+    return struct.pack(">HHIIBBHHH", 40000, 443, 1, 0, (20 + len(options)) // 4 << 4, flags, 65535, 0x1234, 0) + options
+
+
+UDP = struct.pack(">HHHH", 4000, 53, 12, 0) + b"ping"
+MSS = b"\x02\x04\x23\x28"
+
+save("ip_packet", {
+    "udp4": ipv4(17, UDP), "udp6": ipv6(17, UDP), "syn4": ipv4(6, tcp(2, MSS)), "syn6": ipv6(6, tcp(2, MSS)),
+    "syn_odd": ipv4(6, tcp(0x12, b"\x01" + MSS + b"\x01\x01\x01")), "ack": ipv4(6, tcp(0x10)),
+    "syn_small": ipv4(6, tcp(2, b"\x02\x04\x02\x18")), "echo": ipv4(1, b"\x08" + bytes(15)),
+    "error4": ipv4(1, b"\x03\x04" + bytes(6) + ipv4(17, UDP)), "error6": ipv6(58, b"\x02" + bytes(7) + ipv6(17, UDP)),
+    "fragment_first": ipv4(17, UDP, fragment=0x2000), "fragment_later": ipv4(17, UDP, fragment=0x2007),
+    "options": ipv4(17, UDP, b"\x07\x03\x04\x00"), "source_route": ipv4(17, UDP, b"\x83\x03\x04\x00"),
+    "extensions": ipv6(0, b"\x3c" + bytes(7) + b"\x2c" + bytes(7) + b"\x11" + bytes(7) + UDP),
+    "routing": ipv6(43, b"\x11\x00\x00\x01" + bytes(4) + UDP), "fragment6": ipv6(44, b"\x11\x00\x00\x09" + bytes(4) + UDP),
+    "cut": ipv4(17, UDP)[:-1], "other": ipv4(47, b"gre"), "empty": b"",
+})
