@@ -1,0 +1,303 @@
+/* test_tun.c - devices, and what is said to the kernel about them, in a network of the test's own.
+ */
+#include "netns.h"
+#include "suite.h"
+
+#include "tws/net/rtnetlink.h"
+#include "tws/net/tun.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <netinet/in.h>
+
+static struct tws_prefix prefix(const char *ip, uint8_t bits)
+{
+    struct tws_prefix p = {.bits = bits};
+
+    ck_assert_int_eq(tws_ip_parse(ip, &p.ip), TWS_OK);
+    return p;
+}
+
+/* False where the test cannot be made. */
+static bool begin(struct tws_rtnl *r, struct tws_tun *t)
+{
+    if (access("/dev/net/tun", R_OK | W_OK) != 0) {
+        fprintf(stderr, "skipped: no /dev/net/tun\n");
+        return false;
+    }
+    if (!netns_enter())
+        return false;
+    ck_assert_int_eq(tws_rtnl_open(r), TWS_OK);
+    ck_assert_int_eq(tws_tun_open("tun-a", t), TWS_OK);
+    ck_assert_int_eq(tws_rtnl_set_up(r, t->index, true), TWS_OK);
+    return true;
+}
+
+static void end(struct tws_rtnl *r, struct tws_tun *t)
+{
+    tws_rtnl_close(r);
+    tws_tun_close(t);
+}
+
+/* The device's name by which the kernel would send to `ip`, or "". */
+static void way_to(const char *ip, char *out)
+{
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(9)};
+    struct sockaddr_in own = {0};
+    socklen_t len = sizeof own;
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    out[0] = '\0';
+    ck_assert_int_eq(inet_pton(AF_INET, ip, &to.sin_addr), 1);
+    if (connect(fd, (struct sockaddr *)&to, sizeof to) == 0) {
+        ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&own, &len), 0);
+        inet_ntop(AF_INET, &own.sin_addr, out, 16);
+    }
+    close(fd);
+}
+
+START_TEST(a_device_carries_packets_both_ways_and_is_gone_with_its_descriptor)
+{
+    struct tws_rtnl r;
+    struct tws_tun t;
+    struct tws_prefix own = prefix("10.9.0.1", 24);
+    uint8_t packet[128];
+
+    if (!begin(&r, &t))
+        return;
+    ck_assert_str_eq(t.name, "tun-a");
+    ck_assert(!t.prepared);
+    ck_assert_int_eq(tws_rtnl_address(&r, TWS_RTNL_ADD, t.index, &own), TWS_OK);
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(7)};
+    inet_pton(AF_INET, "10.9.0.2", &to.sin_addr);
+    ck_assert_int_eq(sendto(fd, "hello", 5, 0, (struct sockaddr *)&to, sizeof to), 5);
+    ssize_t n;
+    do /* the kernel has packets of its own to send, for IPv6 */
+        n = read(t.fd, packet, sizeof packet);
+    while (n > 0 && packet[0] >> 4 != 4);
+    ck_assert_int_eq(n, 33);
+    ck_assert_mem_eq(packet + 28, "hello", 5);
+    ck_assert_int_eq(read(t.fd, packet, sizeof packet) < 0 || packet[0] >> 4 == 6, 1);
+    close(fd);
+    unsigned index = t.index;
+    tws_tun_close(&t);
+    struct tws_netdev dev;
+    ck_assert_int_eq(tws_rtnl_device(&r, index, &dev), TWS_SYS);
+    ck_assert_int_eq(errno, ENODEV);
+    tws_rtnl_close(&r);
+}
+END_TEST
+
+START_TEST(devices_without_a_name_are_numbered)
+{
+    struct tws_rtnl r;
+    struct tws_tun t, a, b;
+
+    if (!begin(&r, &t))
+        return;
+    ck_assert_int_eq(tws_tun_open(NULL, &a), TWS_OK);
+    ck_assert_int_eq(tws_tun_open("", &b), TWS_OK);
+    ck_assert_str_eq(a.name, "tws0");
+    ck_assert_str_eq(b.name, "tws1");
+    tws_tun_close(&a);
+    tws_tun_close(&b);
+    end(&r, &t);
+}
+END_TEST
+
+START_TEST(a_device_that_cannot_be_had_says_what_to_do)
+{
+    struct tws_rtnl r;
+    struct tws_tun t, other;
+
+    if (!begin(&r, &t))
+        return;
+    ck_assert_int_eq(tws_tun_open("tun-a", &other), TWS_SYS);
+    ck_assert_int_eq(errno, EBUSY);
+    ck_assert_ptr_nonnull(strstr(tws_tun_advice(errno), "another process"));
+    ck_assert_int_eq(tws_tun_open("lo", &other), TWS_SYS);
+    ck_assert_ptr_nonnull(strstr(tws_tun_advice(errno), "no TUN device"));
+    ck_assert_int_eq(tws_tun_open("a-name-that-is-too-long", &other), TWS_SYS);
+    ck_assert_int_eq(errno, ENAMETOOLONG);
+    ck_assert_ptr_nonnull(strstr(tws_tun_advice(EPERM), "CAP_NET_ADMIN"));
+    ck_assert_ptr_nonnull(strstr(tws_tun_advice(ENOENT), "modprobe tun"));
+    ck_assert_ptr_null(tws_tun_advice(EIO));
+    end(&r, &t);
+}
+END_TEST
+
+START_TEST(a_prepared_device_is_known_as_such_and_stays)
+{
+    struct tws_rtnl r;
+    struct tws_tun t;
+    struct tws_netdev dev;
+
+    if (!begin(&r, &t))
+        return;
+    ck_assert_int_eq(ioctl(t.fd, TUNSETPERSIST, 1), 0);
+    ck_assert_int_eq(tws_rtnl_device(&r, t.index, &dev), TWS_OK);
+    ck_assert(dev.up && dev.in_use);
+    tws_tun_close(&t);
+    ck_assert_int_eq(tws_rtnl_device(&r, t.index, &dev), TWS_OK);
+    ck_assert(dev.up && !dev.in_use);
+    ck_assert_int_eq(tws_tun_open("tun-a", &t), TWS_OK);
+    ck_assert(t.prepared);
+    end(&r, &t);
+}
+END_TEST
+
+START_TEST(a_device_is_set_up_and_described)
+{
+    struct tws_rtnl r;
+    struct tws_tun t;
+    struct tws_netdev dev;
+    const struct tws_prefix own[] = {prefix("10.9.0.1", 24), prefix("fd09::1", 64)};
+
+    if (!begin(&r, &t))
+        return;
+    ck_assert_int_eq(tws_rtnl_set_mtu(&r, t.index, 1400), TWS_OK);
+    ck_assert_int_eq(tws_rtnl_device(&r, t.index, &dev), TWS_OK);
+    ck_assert_uint_eq(dev.mtu, 1400);
+    ck_assert_int_eq(tws_rtnl_set_up(&r, t.index, false), TWS_OK);
+    ck_assert_int_eq(tws_rtnl_device(&r, t.index, &dev), TWS_OK);
+    ck_assert(!dev.up);
+    for (int i = 0; i < 2; i++) {
+        bool there = true;
+        ck_assert_int_eq(tws_rtnl_has_address(&r, t.index, &own[i].ip, &there), TWS_OK);
+        ck_assert(!there);
+        ck_assert_int_eq(tws_rtnl_address(&r, TWS_RTNL_ADD, t.index, &own[i]), TWS_OK);
+        ck_assert_int_eq(tws_rtnl_has_address(&r, t.index, &own[i].ip, &there), TWS_OK);
+        ck_assert(there);
+        ck_assert_int_eq(tws_rtnl_address(&r, TWS_RTNL_ADD, t.index, &own[i]), TWS_SYS);
+        ck_assert_int_eq(errno, EEXIST);
+        ck_assert_int_eq(tws_rtnl_address(&r, TWS_RTNL_DELETE, t.index, &own[i]), TWS_OK);
+        ck_assert_int_eq(tws_rtnl_has_address(&r, t.index, &own[i].ip, &there), TWS_OK);
+        ck_assert(!there);
+    }
+    end(&r, &t);
+}
+END_TEST
+
+/* Everything but 192.0.2.0/24 by our table, DNS there even to that. */
+static void detour(struct tws_rtnl *r, unsigned device)
+{
+    const struct tws_ip_route all = {
+        .to = prefix("0.0.0.0", 0), .table = TWS_NET_TABLE, .device = device};
+    const struct tws_ip_route none = {.to = prefix("::", 0), .table = TWS_NET_TABLE};
+    const struct tws_ip_rule rules[] = {
+        {.family = 4, .priority = 100, .protocol = IPPROTO_UDP, .port = 53, .table = TWS_NET_TABLE},
+        {.family = 4, .priority = 101, .to = prefix("192.0.2.0", 24), .go_to = 104},
+        {.family = 4, .priority = 102, .table = TWS_TABLE_MAIN, .no_default = true},
+        {.family = 4, .priority = 103, .table = TWS_NET_TABLE},
+        {.family = 4, .priority = 104},
+        {.family = 6, .priority = 103, .table = TWS_NET_TABLE},
+    };
+
+    ck_assert_int_eq(tws_rtnl_route(r, TWS_RTNL_ADD, &all), TWS_OK);
+    ck_assert_int_eq(tws_rtnl_route(r, TWS_RTNL_ADD, &none), TWS_OK);
+    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
+        ck_assert_int_eq(tws_rtnl_rule(r, TWS_RTNL_ADD, &rules[i]), TWS_OK);
+}
+
+START_TEST(routes_and_rules_lead_the_way)
+{
+    struct tws_rtnl r;
+    struct tws_tun a, b;
+    const struct tws_prefix one = prefix("10.1.0.1", 24), two = prefix("10.2.0.1", 24);
+    unsigned count = 0;
+    char from[16];
+
+    if (!begin(&r, &a))
+        return;
+    ck_assert_int_eq(tws_tun_open("tun-b", &b), TWS_OK);
+    ck_assert_int_eq(tws_rtnl_set_up(&r, b.index, true), TWS_OK);
+    ck_assert_int_eq(tws_rtnl_address(&r, TWS_RTNL_ADD, a.index, &one), TWS_OK);
+    ck_assert_int_eq(tws_rtnl_address(&r, TWS_RTNL_ADD, b.index, &two), TWS_OK);
+    const struct tws_ip_route all = {.to = prefix("0.0.0.0", 0), .device = a.index};
+    ck_assert_int_eq(tws_rtnl_route(&r, TWS_RTNL_ADD, &all), TWS_OK);
+    way_to("198.51.100.1", from);
+    ck_assert_str_eq(from, "10.1.0.1");
+    detour(&r, b.index);
+    way_to("198.51.100.1", from);
+    ck_assert_str_eq(from, "10.2.0.1");
+    way_to("192.0.2.1", from); /* excluded */
+    ck_assert_str_eq(from, "10.1.0.1");
+    way_to("10.1.0.7", from); /* a neighbour */
+    ck_assert_str_eq(from, "10.1.0.1");
+    ck_assert_int_eq(tws_rtnl_sweep_table(&r, &count), TWS_OK);
+    ck_assert_uint_eq(count, 8);
+    way_to("198.51.100.1", from);
+    ck_assert_str_eq(from, "10.1.0.1");
+    ck_assert_int_eq(tws_rtnl_sweep_device(&r, a.index, &count), TWS_OK);
+    way_to("198.51.100.1", from);
+    ck_assert_str_eq(from, "");
+    tws_tun_close(&b);
+    end(&r, &a);
+}
+END_TEST
+
+START_TEST(only_what_nobody_uses_is_stale)
+{
+    struct tws_rtnl r;
+    struct tws_tun a;
+    const struct tws_prefix one = prefix("10.1.0.1", 24);
+    const struct tws_ip_route more = {.to = prefix("203.0.113.0", 24)};
+    struct tws_ip_route route = more;
+    unsigned count = 0;
+    bool there = true;
+
+    if (!begin(&r, &a))
+        return;
+    route.device = a.index;
+    ck_assert_int_eq(ioctl(a.fd, TUNSETPERSIST, 1), 0);
+    ck_assert_int_eq(tws_rtnl_address(&r, TWS_RTNL_ADD, a.index, &one), TWS_OK);
+    ck_assert_int_eq(tws_rtnl_route(&r, TWS_RTNL_ADD, &route), TWS_OK);
+    detour(&r, a.index);
+    ck_assert_int_eq(tws_rtnl_sweep_stale(&r, &count), TWS_OK);
+    ck_assert_uint_eq(count, 0);
+    tws_tun_close(&a); /* as a killed process does */
+    ck_assert_int_eq(tws_rtnl_sweep_stale(&r, &count), TWS_OK);
+    ck_assert_uint_ge(count, 9); /* and the address where the kernel keeps its mark */
+    unsigned again = 0;
+    ck_assert_int_eq(tws_rtnl_sweep_stale(&r, &again), TWS_OK);
+    ck_assert_uint_eq(again, 0);
+    ck_assert_int_eq(tws_rtnl_has_address(&r, a.index, &one.ip, &there), TWS_OK);
+    ck_assert(!there || count < 10);
+    tws_rtnl_close(&r);
+}
+END_TEST
+
+START_TEST(rules_of_a_device_that_is_gone_are_stale_too)
+{
+    struct tws_rtnl r;
+    struct tws_tun a;
+    unsigned count = 0;
+
+    if (!begin(&r, &a))
+        return;
+    detour(&r, a.index);
+    tws_tun_close(&a);
+    ck_assert_int_eq(tws_rtnl_sweep_stale(&r, &count), TWS_OK);
+    ck_assert_uint_eq(count,
+                      7); /* six rules, the route to nowhere; the other went with the device */
+    tws_rtnl_close(&r);
+}
+END_TEST
+
+int main(void)
+{
+    TCase *tc = tcase_create("tun");
+
+    tcase_add_test(tc, a_device_carries_packets_both_ways_and_is_gone_with_its_descriptor);
+    tcase_add_test(tc, devices_without_a_name_are_numbered);
+    tcase_add_test(tc, a_device_that_cannot_be_had_says_what_to_do);
+    tcase_add_test(tc, a_prepared_device_is_known_as_such_and_stays);
+    tcase_add_test(tc, a_device_is_set_up_and_described);
+    tcase_add_test(tc, routes_and_rules_lead_the_way);
+    tcase_add_test(tc, only_what_nobody_uses_is_stale);
+    tcase_add_test(tc, rules_of_a_device_that_is_gone_are_stale_too);
+    return run_suite("tun", tc);
+}
