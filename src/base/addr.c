@@ -301,6 +301,20 @@ bool tws_prefix_contains(const struct tws_prefix *p, const struct tws_ip *ip)
     return a.family != 0 && a.family == p->ip.family && same_bits(a.bytes, p->ip.bytes, p->bits);
 }
 
+bool tws_prefix_covers(const struct tws_prefix *p, const struct tws_prefix *q)
+{
+    return p->bits <= q->bits && p->ip.family == q->ip.family && tws_prefix_contains(p, &q->ip);
+}
+
+void tws_prefix_format(const struct tws_prefix *p, char *out, size_t cap)
+{
+    char ip[TWS_IP_TEXT];
+
+    assert(cap >= TWS_PREFIX_TEXT);
+    tws_ip_format(&p->ip, ip, sizeof ip);
+    (void)snprintf(out, cap, "%s/%u", ip, p->bits);
+}
+
 /* Letters, digits, '-', '.' and '_': what a resolver takes and no rule can misread. */
 static bool is_host_char(char c)
 {

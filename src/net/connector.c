@@ -333,6 +333,7 @@ tws_err tws_connector_start(struct tws_loop *loop, const struct tws_connect_opti
         c->from.ip = *o->source;
     snprintf(c->from.interface, sizeof c->from.interface, "%s",
              o->interface != NULL ? o->interface : "");
+    c->from.mark = o->mark;
     tws_resolve_init(&c->query, on_resolved);
     tws_timer_init(&c->deadline, loop, on_deadline);
     tws_timer_init(&c->stagger, loop, on_stagger);

@@ -25,6 +25,9 @@ static int apply_source(int fd, int family, const struct tws_dial_from *from)
         return 0;
     if (n > 0 && setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, from->interface, (socklen_t)n) != 0)
         return errno;
+    /* Before connect(): the first packet's route, and who catches it, depend on it. */
+    if (from->mark != 0 && setsockopt(fd, SOL_SOCKET, SO_MARK, &from->mark, sizeof from->mark) != 0)
+        return errno;
     return from->ip.family == 0 ? 0 : bind_source(fd, family, &from->ip);
 }
 

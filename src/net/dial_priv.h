@@ -10,6 +10,7 @@
 struct tws_dial_from {
     struct tws_ip ip;
     char interface[IF_NAMESIZE];
+    uint32_t mark;
 };
 
 /* Begins to connect; 0 and *fd, or an errno value. */

@@ -218,6 +218,7 @@ tws_err tws_attempt_new(struct tws_loop *loop, struct tws_ws *ws,
         .proxy = route->proxy,
         .interface = cfg->interface,
         .source = cfg->source,
+        .mark = cfg->limits->mark,
     };
     struct tws_attempt *a = calloc(1, sizeof *a);
 

@@ -279,7 +279,8 @@ static tws_err start(struct tws_dial *d, const struct tws_upgrade_client *c)
                                     .port = c->port,
                                     .timeout_us = c->connect_timeout_us,
                                     .source = c->source,
-                                    .interface = c->interface};
+                                    .interface = c->interface,
+                                    .mark = c->mark};
 
     if (o.timeout_us == 0)
         o.timeout_us = CONNECT_US;

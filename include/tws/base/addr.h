@@ -16,6 +16,7 @@
 /* "[" IPv6 "]:65535" or a name and a port, with NUL */
 #define TWS_HOSTPORT_TEXT (TWS_HOST_MAX + 10)
 #define TWS_IP_TEXT       46
+#define TWS_PREFIX_TEXT   (TWS_IP_TEXT + 4)
 
 /* An IPv4 (4) or IPv6 (6) address; family 0 is none. IPv4 fills the first four bytes. */
 struct tws_ip {
@@ -51,6 +52,10 @@ bool tws_ip_is_unspecified(const struct tws_ip *ip); /* and 0.0.0.0/8 */
 TWS_MUST_USE tws_err tws_prefix_parse(const char *text, struct tws_prefix *out);
 /* `ip` is unmapped first. */
 bool tws_prefix_contains(const struct tws_prefix *p, const struct tws_ip *ip);
+/* Every address of `q` is in `p` too; two prefixes that share an address are so, one way round. */
+bool tws_prefix_covers(const struct tws_prefix *p, const struct tws_prefix *q);
+/* "10.0.0.0/8"; `cap` at least TWS_PREFIX_TEXT. */
+void tws_prefix_format(const struct tws_prefix *p, char *out, size_t cap);
 
 /* "host:port", "[v6]:port", ":port" and "*:port" (empty host); port 0 is allowed. TWS_ABSENT: not
  * of that form, or a character in the host that no name has. */

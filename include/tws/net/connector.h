@@ -51,6 +51,7 @@ struct tws_connect_options {
      * unreachable then. Copied. */
     const struct tws_ip *source;
     const char *interface; /* SO_BINDTODEVICE; NULL: none; copied */
+    uint32_t mark;         /* SO_MARK, for routing and nftables; 0: none. Needs CAP_NET_ADMIN */
 };
 
 struct tws_connector;

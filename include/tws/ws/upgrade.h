@@ -67,6 +67,7 @@ struct tws_upgrade_client {
     uint64_t handshake_timeout_us; /* from connected to take-over; 0: 5 s */
     const struct tws_ip *source;   /* uplink: bind to this address, may be NULL */
     const char *interface;         /* uplink: bind to this device, may be NULL */
+    uint32_t mark;                 /* SO_MARK; 0: none */
 };
 
 /* Never calls back before it returns. All strings are copied. TWS_NOMEM. */

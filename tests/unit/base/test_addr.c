@@ -197,6 +197,46 @@ START_TEST(a_prefix_contains_what_shares_its_bits)
 }
 END_TEST
 
+static const struct {
+    const char *p, *q;
+    bool covers, covered;
+} nested[] = {
+    {"10.0.0.0/8", "10.1.0.0/16", true, false},
+    {"10.0.0.0/8", "10.0.0.0/8", true, true},
+    {"10.0.0.0/8", "11.0.0.0/8", false, false},
+    {"0.0.0.0/0", "10.0.0.1/32", true, false},
+    {"10.0.0.0/8", "10.0.0.0/9", true, false},
+    {"::/0", "2001:db8::/32", true, false},
+    {"::/0", "10.0.0.0/8", false, false},
+    {"0.0.0.0/0", "::/0", false, false},
+    {"::ffff:10.0.0.0/104", "10.1.0.0/16", true, false},
+};
+
+START_TEST(a_prefix_covers_what_begins_with_its_bits_and_is_no_shorter)
+{
+    struct tws_prefix p, q;
+
+    ck_assert_int_eq(tws_prefix_parse(nested[_i].p, &p), TWS_OK);
+    ck_assert_int_eq(tws_prefix_parse(nested[_i].q, &q), TWS_OK);
+    ck_assert_msg(tws_prefix_covers(&p, &q) == nested[_i].covers, "%s", nested[_i].p);
+    ck_assert_msg(tws_prefix_covers(&q, &p) == nested[_i].covered, "%s", nested[_i].p);
+}
+END_TEST
+
+START_TEST(a_prefix_is_written_as_it_was_read)
+{
+    static const char *const texts[] = {"10.0.0.0/8", "0.0.0.0/0", "2001:db8::/32", "::1/128"};
+    char text[TWS_PREFIX_TEXT];
+    struct tws_prefix p;
+
+    for (int i = 0; i < COUNT_OF(texts); i++) {
+        ck_assert_int_eq(tws_prefix_parse(texts[i], &p), TWS_OK);
+        tws_prefix_format(&p, text, sizeof text);
+        ck_assert_str_eq(text, texts[i]);
+    }
+}
+END_TEST
+
 static const char *const bad_prefixes[] = {
     "",
     "/8",
@@ -311,6 +351,9 @@ int main(void)
     tcase_add_loop_test(tc, reserved_ranges_are_known_in_either_spelling, 0, COUNT_OF(kinds));
     tcase_add_test(tc, no_address_is_of_no_kind_and_in_no_prefix);
     tcase_add_loop_test(tc, a_prefix_contains_what_shares_its_bits, 0, COUNT_OF(prefixes));
+    tcase_add_loop_test(tc, a_prefix_covers_what_begins_with_its_bits_and_is_no_shorter, 0,
+                        COUNT_OF(nested));
+    tcase_add_test(tc, a_prefix_is_written_as_it_was_read);
     tcase_add_loop_test(tc, what_is_not_a_prefix_is_refused, 0, COUNT_OF(bad_prefixes));
     tcase_add_loop_test(tc, host_and_port_are_parted_and_joined, 0, COUNT_OF(hostports));
     tcase_add_loop_test(tc, what_is_not_a_host_and_port_is_refused, 0, COUNT_OF(bad_hostports));

@@ -206,6 +206,31 @@ START_TEST(of_two_failures_the_more_telling_is_reported)
 }
 END_TEST
 
+START_TEST(a_mark_is_there_before_the_first_packet_or_nothing_is_sent)
+{
+    struct tws_loop *loop = fake_loop();
+    struct call k = {.o.mark = 0x5401};
+    uint32_t mark = 0;
+    uint16_t port = 0;
+    socklen_t len = sizeof mark;
+    int listener = listen_at("127.0.0.1", &port, 8);
+    bool allowed = setsockopt(listener, SOL_SOCKET, SO_MARK, &k.o.mark, sizeof k.o.mark) == 0;
+
+    call_run(&k, loop, "127.0.0.1", port);
+    if (allowed) {
+        ck_assert_int_eq(k.r.failure, TWS_CONNECT_OK);
+        ck_assert_int_eq(getsockopt(k.r.fd, SOL_SOCKET, SO_MARK, &mark, &len), 0);
+        ck_assert_uint_eq(mark, 0x5401);
+        call_close(&k);
+    } else {
+        ck_assert_int_eq(k.r.failure, TWS_CONNECT_OTHER);
+        ck_assert_str_eq(k.detail, strerror(EPERM));
+    }
+    tws_socket_close(listener);
+    tws_loop_free(loop);
+}
+END_TEST
+
 START_TEST(silence_ends_at_the_deadline)
 {
     struct tws_loop *loop = fake_loop();
@@ -553,6 +578,7 @@ int main(void)
     tcase_add_test(tc, a_refused_first_address_costs_nothing);
     tcase_add_test(tc, a_refusal_is_told_with_its_address);
     tcase_add_test(tc, of_two_failures_the_more_telling_is_reported);
+    tcase_add_test(tc, a_mark_is_there_before_the_first_packet_or_nothing_is_sent);
     tcase_add_test(tc, silence_ends_at_the_deadline);
     tcase_add_test(tc, an_unknown_name_fails_with_the_resolvers_words);
     tcase_add_test(tc, a_name_longer_than_dns_allows_fails_with_words);
