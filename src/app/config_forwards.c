@@ -5,7 +5,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <strings.h>
 
 /* What is to know of a kind, in the order of enum tws_forward_kind. */
 static const struct {
@@ -34,52 +33,83 @@ __attribute__((format(printf, 4, 5))) static void complain(const struct tws_sett
         tws_config_error(s, diag, "listen", "%s", text);
 }
 
-static bool same_listen(const struct tws_hostport *a, const struct tws_hostport *b)
-{
-    return a->port == b->port && strcasecmp(a->host, b->host) == 0;
-}
-
-static void judge(const struct tws_settings *s, struct tws_diag *diag,
-                  const struct tws_client_config *c, const struct tws_forward_settings *f)
+static void judge_remote(const struct tws_settings *s, struct tws_diag *diag,
+                         const struct tws_forward_settings *f)
 {
     const char *kind = kinds[f->kind - 1].name;
-    bool has_remote = kinds[f->kind - 1].has_remote;
-    char text[TWS_HOSTPORT_TEXT];
+    bool has_remote = kinds[f->kind - 1].has_remote, given = f->remote.type != TWS_SPOT_NONE;
 
-    if (has_remote && f->remote.port == 0)
+    if (has_remote && !given)
         complain(s, diag, f,
                  "forward of kind %s without remote: say where the server shall connect to", kind);
-    if (!has_remote && f->remote.port != 0)
+    if (!has_remote && given)
         complain(s, diag, f, "forward of kind %s has a remote: its clients say where they go",
                  kind);
+    if (has_remote && given && tws_spot_count(&f->listen) != tws_spot_count(&f->remote))
+        complain(s, diag, f,
+                 "listen has %u ports and remote has %u: each needs its counterpart, as in "
+                 "127.0.0.1:8000-8010 and host:9000-9010",
+                 tws_spot_count(&f->listen), tws_spot_count(&f->remote));
+}
+
+static void judge_listen(const struct tws_settings *s, struct tws_diag *diag,
+                         const struct tws_client_config *c, const struct tws_forward_settings *f)
+{
+    struct tws_spot at = f->listen;
+    char text[TWS_SPOT_TEXT];
+
     for (size_t i = 0; i < c->nforwards; i++) {
-        if (!same_listen(&c->forwards[i].listen, &f->listen))
+        if (!tws_spot_overlaps(&c->forwards[i].listen, &f->listen))
             continue;
-        tws_hostport_format(&f->listen, text, sizeof text);
+        at.port = at.last = c->forwards[i].listen.port;
+        tws_spot_format(&at, text, sizeof text);
         complain(s, diag, f, "two forwards listen on %s", text);
         return;
     }
 }
 
-static void add_forward(const struct tws_settings *s, struct tws_diag *diag,
-                        struct tws_client_config *c, const struct tws_forward_settings *f)
+/* The i-th port of a range; what has no ports is as it is. */
+static struct tws_spot port_of(const struct tws_spot *range, unsigned i)
 {
-    judge(s, diag, c, f);
-    c->forwards[c->nforwards++] = (struct tws_forward){
-        .listen = f->listen, .remote = f->remote, .kind = (enum tws_forward_kind)(f->kind - 1)};
+    struct tws_spot s = *range;
+
+    if (s.type == TWS_SPOT_INET)
+        s.port = s.last = (uint16_t)(range->port + i);
+    return s;
+}
+
+/* A forward for each port of the range. TWS_NOMEM. */
+static tws_err add_forward(const struct tws_settings *s, struct tws_diag *diag,
+                           struct tws_client_config *c, const struct tws_forward_settings *f)
+{
+    unsigned n = tws_spot_count(&f->listen);
+    struct tws_forward *grown = realloc(c->forwards, (c->nforwards + n) * sizeof *grown);
+
+    if (grown == NULL)
+        return TWS_NOMEM;
+    c->forwards = grown;
+    judge_remote(s, diag, f);
+    judge_listen(s, diag, c, f);
+    for (unsigned i = 0; i < n; i++)
+        c->forwards[c->nforwards++] =
+            (struct tws_forward){.listen = port_of(&f->listen, i),
+                                 .remote = port_of(&f->remote, i),
+                                 .kind = (enum tws_forward_kind)(f->kind - 1)};
+    return TWS_OK;
 }
 
 /* The forward of the keys `listen` and `remote`. */
-static void add_plain(const struct tws_settings *s, struct tws_diag *diag,
-                      struct tws_client_config *c)
+static tws_err add_plain(const struct tws_settings *s, struct tws_diag *diag,
+                         struct tws_client_config *c)
 {
-    const struct tws_forward_settings f = {
-        .kind = TWS_FORWARD_TCP + 1, .listen = s->listen, .remote = s->remote};
+    const struct tws_forward_settings f = {.kind = TWS_FORWARD_TCP + 1,
+                                           .listen = tws_spot_of(&s->listen),
+                                           .remote = tws_spot_of(&s->remote)};
     bool listen = s->listen.port != 0, remote = s->remote.port != 0;
 
     if (listen && remote)
-        add_forward(s, diag, c, &f);
-    else if (listen)
+        return add_forward(s, diag, c, &f);
+    if (listen)
         tws_config_error(s, diag, "listen",
                          "listen has no remote: say where the server shall connect to");
     else if (remote)
@@ -88,20 +118,18 @@ static void add_plain(const struct tws_settings *s, struct tws_diag *diag,
     else if (s->forwards.n == 0)
         tws_config_error(s, diag, "listen",
                          "nothing to forward: give listen and remote, or a list of forwards");
+    return TWS_OK;
 }
 
 tws_err tws_config_take_forwards(const struct tws_settings *s, struct tws_diag *diag,
                                  struct tws_client_config *c)
 {
     const struct tws_forward_settings *list = s->forwards.p;
+    tws_err err = TWS_OK;
 
-    c->forwards = calloc(s->forwards.n + 1, sizeof *c->forwards);
-    if (c->forwards == NULL)
-        return TWS_NOMEM;
-    for (size_t i = 0; i < s->forwards.n; i++)
-        add_forward(s, diag, c, &list[i]);
-    add_plain(s, diag, c);
-    return TWS_OK;
+    for (size_t i = 0; i < s->forwards.n && err == TWS_OK; i++)
+        err = add_forward(s, diag, c, &list[i]);
+    return err == TWS_OK ? add_plain(s, diag, c) : err;
 }
 
 void tws_config_free_forwards(struct tws_client_config *c)

@@ -21,19 +21,23 @@ static const struct tws_option rows[] = {
      .arg = "KIND",
      .help = "How connections come in and who says where they go. tcp: all go to remote."},
     {.name = "listen",
-     .type = TWS_TYPE_ADDRESS,
+     .type = TWS_TYPE_SPOT,
      .flags = TWS_OPT_CLIENT | TWS_OPT_REQUIRED,
      .offset = AT(listen),
      .arg = "ADDR",
-     .help = "Where to accept connections; an empty host is every address of the machine."},
+     .help =
+         "Where to accept connections; an empty host is every address of the machine. A range of "
+         "ports is a forward for each of them."},
     {.name = "remote",
-     .type = TWS_TYPE_ADDRESS,
+     .type = TWS_TYPE_SPOT,
      .flags = TWS_OPT_CLIENT,
      .offset = AT(remote),
      .min = 1,
      .arg = "ADDR",
-     .help = "Where the server connects each of them to; a name is resolved by the server. Kinds "
-             "whose clients say where they want to go have none."},
+     .help =
+         "Where the server connects each of them to; a name is resolved by the server, and a unix "
+         "socket is one there. It has as many ports as listen. Kinds whose clients say where "
+         "they want to go have none."},
 };
 
 const struct tws_table tws_table_forward = {"forward", rows, sizeof rows / sizeof *rows,

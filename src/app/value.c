@@ -6,6 +6,7 @@
 #include "tws/base/addr.h"
 #include "tws/base/secret.h"
 #include "tws/base/text.h"
+#include "tws/proto/spot.h"
 
 #include <ctype.h>
 #include <inttypes.h>
@@ -126,6 +127,21 @@ static tws_err parse_address(const struct tws_option *o, const char *text, void 
     return TWS_OK;
 }
 
+static tws_err parse_spot(const struct tws_option *o, const char *text, void *out)
+{
+    struct tws_spot s;
+    const char *why = NULL;
+    tws_err err = tws_spot_parse(text, o->min != 0 ? TWS_SPOT_TARGET : TWS_SPOT_LISTEN, &s, &why);
+
+    if (err != TWS_OK)
+        return err;
+    /* Nobody would learn which port 0 became. */
+    if (o->min == 0 && (s.type != TWS_SPOT_INET || s.port == 0))
+        return TWS_ABSENT;
+    *(struct tws_spot *)out = s;
+    return TWS_OK;
+}
+
 static tws_err parse_ip(const struct tws_option *o, const char *text, void *out)
 {
     (void)o;
@@ -169,6 +185,7 @@ static const struct type types[] = {
     [TWS_TYPE_TEXT] = {sizeof(char *), NULL, parse_text, wipe_text},
     [TWS_TYPE_SECRET] = {sizeof(char *), NULL, parse_text, wipe_text},
     [TWS_TYPE_ADDRESS] = {sizeof(struct tws_hostport), NULL, parse_address, NULL},
+    [TWS_TYPE_SPOT] = {sizeof(struct tws_spot), NULL, parse_spot, NULL},
     [TWS_TYPE_IP] = {sizeof(struct tws_ip), "an address such as 192.0.2.7 or 2001:db8::7", parse_ip,
                      NULL},
     [TWS_TYPE_PREFIX] = {sizeof(struct tws_prefix),
@@ -277,6 +294,12 @@ void tws_value_expected(const struct tws_option *o, char *out, size_t cap)
         snprintf(out, cap, "%s such as 127.0.0.1:8080, [::1]:8080 or %s",
                  o->min != 0 ? "a host and port" : "an address",
                  o->min != 0 ? "example.com:80" : ":8080");
+    else if (o->type == TWS_TYPE_SPOT)
+        snprintf(out, cap, "%s",
+                 o->min != 0 ? "a host and port such as 127.0.0.1:8080, [::1]:8080 or "
+                               "example.com:80-90, or unix:/path"
+                             : "an address such as 127.0.0.1:8080, [::1]:8080, :8080 or "
+                               "127.0.0.1:8000-8010");
     else
         expected_text(o, out, cap);
 }

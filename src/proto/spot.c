@@ -198,6 +198,14 @@ void tws_spot_hostport(const struct tws_spot *s, unsigned i, struct tws_hostport
     memcpy(out->host, s->name, sizeof out->host);
 }
 
+struct tws_spot tws_spot_of(const struct tws_hostport *hp)
+{
+    struct tws_spot s = {.type = TWS_SPOT_INET, .port = hp->port, .last = hp->port};
+
+    memcpy(s.name, hp->host, sizeof s.name);
+    return s;
+}
+
 /* Without regard to case, which names do not know; paths are told apart by the caller. */
 static bool same_host(const char *a, const char *b)
 {

@@ -24,6 +24,19 @@ void tws_target_from_hostport(const struct tws_hostport *hp, struct tws_target *
     }
 }
 
+void tws_target_from_spot(const struct tws_spot *s, struct tws_target *out)
+{
+    struct tws_hostport hp;
+
+    if (s->type == TWS_SPOT_UNIX) {
+        *out = (struct tws_target){.type = TWS_TARGET_UNIX};
+        memcpy(out->name, s->name, sizeof out->name);
+        return;
+    }
+    tws_spot_hostport(s, 0, &hp);
+    tws_target_from_hostport(&hp, out);
+}
+
 /* Not empty, without what ends a C string or moves a terminal. */
 static bool is_clean(const uint8_t *p, size_t n)
 {

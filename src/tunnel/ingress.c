@@ -73,7 +73,8 @@ static tws_err start_relay(struct tws_ingress *in, const struct tws_arrival *a,
 /* TWS_BLOCKED: the descriptor stays. */
 static tws_err open_now(struct tws_ingress *in, const struct tws_arrival *a)
 {
-    const struct tws_open open = {.kind = TWS_KIND_TCP,
+    bool is_unix = a->target.type == TWS_TARGET_UNIX;
+    const struct tws_open open = {.kind = is_unix ? TWS_KIND_UNIX : TWS_KIND_TCP,
                                   .target = a->target,
                                   .source = target_of(&a->source),
                                   .original = a->original};
@@ -248,9 +249,9 @@ static void free_inlets(struct tws_node *list)
 
 static void tell_cannot_listen(const struct tws_forward *conf, tws_err err, int error)
 {
-    char where[TWS_HOSTPORT_TEXT];
+    char where[TWS_SPOT_TEXT];
 
-    tws_hostport_format(&conf->listen, where, sizeof where);
+    tws_spot_format(&conf->listen, where, sizeof where);
     tws_log(TWS_LOG_ERROR, "cannot listen", "listen=%s reason=\"%s%s\"", where,
             err == TWS_SYS ? strerror(error) : tws_err_text(err),
             err == TWS_SYS ? tws_listener_advice(error) : "");
@@ -258,10 +259,10 @@ static void tell_cannot_listen(const struct tws_forward *conf, tws_err err, int 
 
 static void tell_listening(const struct tws_forward *conf)
 {
-    char where[TWS_HOSTPORT_TEXT], remote[TWS_HOSTPORT_TEXT];
+    char where[TWS_SPOT_TEXT], remote[TWS_SPOT_TEXT];
 
-    tws_hostport_format(&conf->listen, where, sizeof where);
-    tws_hostport_format(&conf->remote, remote, sizeof remote);
+    tws_spot_format(&conf->listen, where, sizeof where);
+    tws_spot_format(&conf->remote, remote, sizeof remote);
     tws_log(TWS_LOG_INFO, "listening", "listen=%s remote=%s", where, remote);
 }
 
@@ -293,8 +294,8 @@ static tws_err new_inlet(struct tws_ingress *in, const struct tws_forward *conf,
 /* What is open serves another kind too if that opens the same. */
 static bool is_same(const struct tws_inlet *l, const struct tws_forward *conf)
 {
-    return l->ops->open == kinds[conf->kind]->open && l->listen.port == conf->listen.port &&
-           strcmp(l->listen.host, conf->listen.host) == 0;
+    return l->ops->open == kinds[conf->kind]->open && l->listen.type == conf->listen.type &&
+           l->listen.port == conf->listen.port && strcmp(l->listen.name, conf->listen.name) == 0;
 }
 
 static struct tws_inlet *find(struct tws_node *list, const struct tws_forward *conf)

@@ -6,7 +6,10 @@
 
 tws_err tws_inlet_open_stream(struct tws_inlet *l)
 {
-    return tws_listener_open(l->ingress->loop, &l->listen, tws_inlet_accepted, l, &l->listener);
+    struct tws_hostport at;
+
+    tws_spot_hostport(&l->listen, 0, &at);
+    return tws_listener_open(l->ingress->loop, &at, tws_inlet_accepted, l, &l->listener);
 }
 
 void tws_inlet_close_stream(struct tws_inlet *l)
@@ -31,7 +34,7 @@ static bool aim(const struct tws_inlet *l, struct tws_arrival *a)
 {
     if (l->ops->aim != NULL)
         return l->ops->aim(l, a);
-    tws_target_from_hostport(&l->conf->remote, &a->target);
+    tws_target_from_spot(&l->conf->remote, &a->target);
     return true;
 }
 

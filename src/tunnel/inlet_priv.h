@@ -40,7 +40,7 @@ struct tws_inlet {
     struct tws_ingress *ingress;
     const struct tws_inlet_ops *ops;
     const struct tws_forward *conf;
-    struct tws_hostport listen;    /* its own copy: what is open */
+    struct tws_spot listen;        /* its own copy: what is open */
     struct tws_listener *listener; /* of kinds that accept streams */
     void *state;                   /* of others; freed by `close` */
 };

@@ -210,6 +210,11 @@ static struct tws_hostport local_port(uint16_t port)
     return (struct tws_hostport){.host = "127.0.0.1", .port = port};
 }
 
+static struct tws_spot local_spot(uint16_t port)
+{
+    return tws_spot_of(&(struct tws_hostport){.host = "127.0.0.1", .port = port});
+}
+
 static void configure(struct world *w)
 {
     static char path[] = "/tws", name[] = "laptop", user[] = "alice";
@@ -225,9 +230,9 @@ static void configure(struct world *w)
         .link = world_limits,
     };
     w->forwards[0] =
-        (struct tws_forward){.listen = local_port(0), .remote = local_port(port_of(w->target))};
+        (struct tws_forward){.listen = local_spot(0), .remote = local_spot(port_of(w->target))};
     w->forwards[1] =
-        (struct tws_forward){.listen = local_port(free_port()), .remote = local_port(free_port())};
+        (struct tws_forward){.listen = local_spot(free_port()), .remote = local_spot(free_port())};
     w->endpoints[0] = (struct tws_endpoint){.server = local_port(port), .path = path};
     w->uplinks[0] = (struct tws_uplink){.connections = 2, .weight = 1};
     w->client_cfg = (struct tws_client_config){

@@ -27,6 +27,7 @@ enum tws_option_type {                    /* the field's C type */
                        TWS_TYPE_SECRET, /* char *, owned, never shown, wiped when freed */
                        TWS_TYPE_ADDRESS, /* struct tws_hostport; the host may be empty; port 0: not
                                             given */
+                       TWS_TYPE_SPOT,    /* struct tws_spot: `min` 1: a target; 0: to listen */
                        TWS_TYPE_IP,      /* struct tws_ip */
                        TWS_TYPE_PREFIX,  /* struct tws_prefix */
                        TWS_TYPE_RULE,    /* struct tws_rule; "*" is the name of any target */

@@ -8,6 +8,7 @@
 #include "tws/app/diag.h"
 #include "tws/app/option.h"
 #include "tws/base/addr.h"
+#include "tws/proto/spot.h"
 
 /* Where a row's value came from. */
 struct tws_given {
@@ -61,7 +62,7 @@ enum { TWS_LOG_TIME_AUTO = 1, TWS_LOG_TIME_ON, TWS_LOG_TIME_OFF };
 struct tws_forward_settings {
     unsigned line;
     uint32_t kind; /* 1 + enum tws_forward_kind */
-    struct tws_hostport listen, remote;
+    struct tws_spot listen, remote;
 };
 
 struct tws_uplink_settings {

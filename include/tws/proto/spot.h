@@ -47,6 +47,8 @@ void tws_spot_format(const struct tws_spot *s, char *out, size_t cap);
 unsigned tws_spot_count(const struct tws_spot *s);
 /* The i-th port of an INET spot by itself. */
 void tws_spot_hostport(const struct tws_spot *s, unsigned i, struct tws_hostport *out);
+/* The spot of one port. */
+struct tws_spot tws_spot_of(const struct tws_hostport *hp);
 /* Whether both would listen at a same place: equal text of host or name, ports that overlap. */
 bool tws_spot_overlaps(const struct tws_spot *a, const struct tws_spot *b);
 

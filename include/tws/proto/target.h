@@ -7,6 +7,7 @@
 
 #include "tws/base/addr.h"
 #include "tws/base/bytes.h"
+#include "tws/proto/spot.h"
 
 #define TWS_TARGET_MAX (1 + 1 + 255 + 2) /* encoded bytes */
 
@@ -26,6 +27,9 @@ struct tws_target {
 
 /* An IP literal becomes an address, anything else a name. */
 void tws_target_from_hostport(const struct tws_hostport *hp, struct tws_target *out);
+
+/* The same of one port of an INET spot, or a UNIX spot's path. */
+void tws_target_from_spot(const struct tws_spot *s, struct tws_target *out);
 
 /* Fails in the writer if there is no room (TWS_TARGET_MAX is always enough), or if *t is not one
  * that tws_target_read() would take (an empty name). */

@@ -12,6 +12,7 @@
 
 #include "tws/base/addr.h"
 #include "tws/mux/session.h"
+#include "tws/proto/spot.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -43,8 +44,8 @@ enum tws_forward_kind {
 };
 
 struct tws_forward {
-    struct tws_hostport listen;
-    struct tws_hostport remote;
+    struct tws_spot listen; /* one port, a unix socket or a descriptor */
+    struct tws_spot remote; /* one port or a unix socket; TWS_SPOT_NONE: the kind needs none */
     enum tws_forward_kind kind;
 };
 

@@ -83,7 +83,7 @@ START_TEST(a_client_file_of_tws_rust_works_unchanged)
     ck_assert_str_eq(c->servers[0].path, "/");
     ck_assert_uint_eq(c->nforwards, 1);
     ck_assert_uint_eq(c->forwards[0].listen.port, 5203);
-    ck_assert_str_eq(c->forwards[0].remote.host, "8.8.8.8");
+    ck_assert_str_eq(c->forwards[0].remote.name, "8.8.8.8");
     ck_assert_uint_eq(c->nuplinks, 1);
     ck_assert_uint_eq(c->uplinks[0].connections, 2);
     ck_assert_int_eq(c->schedule, TWS_SCHEDULE_AUTO);
@@ -189,6 +189,15 @@ static const struct {
     {SERVER PASSWD "forwards:\n  - {listen: 'a:1', remote: 'b:1'}\n  - {listen: 'A:1', remote: "
                    "'c:1'}\n",
      "f:5: two forwards listen on A:1\n"},
+    {SERVER PASSWD "forwards:\n  - {listen: 'a:5', remote: 'b:1'}\n"
+                   "  - {listen: 'a:3-8', remote: 'c:3-8'}\n",
+     "f:5: two forwards listen on a:5\n"},
+    {SERVER PASSWD "forwards:\n  - {listen: 'a:80-90', remote: 'b:80-81'}\n",
+     "f:4: listen has 11 ports and remote has 2: each needs its counterpart, as in "
+     "127.0.0.1:8000-8010 and host:9000-9010\n"},
+    {SERVER PASSWD "forwards:\n  - {listen: 'a:80-90', remote: 'unix:/x'}\n",
+     "f:4: listen has 11 ports and remote has 1: each needs its counterpart, as in "
+     "127.0.0.1:8000-8010 and host:9000-9010\n"},
     {SERVER PASSWD "forwards:\n  - {listen: ':1'}\n",
      "f:4: forward of kind tcp without remote: say where the server shall connect to\n"},
     {SERVER PASSWD FORWARD "forwards:\n  - {listen: '127.0.0.1:1', remote: 'b:1'}\n",
@@ -263,6 +272,32 @@ static const struct {
     {"ws://localhost.example.com/p", "", TWS_ENCRYPT_REQUIRE},
     {"ws://127.0.0.1/p", "encrypt: require\n", TWS_ENCRYPT_REQUIRE},
 };
+
+START_TEST(a_range_is_a_forward_for_each_port)
+{
+    static const char yaml[] =
+        SERVER PASSWD "forwards:\n"
+                      "  - {listen: '[::1]:8000-8002', remote: 'h:9000-9002'}\n"
+                      "  - {listen: ':80', remote: 'unix:/run/web'}\n";
+    struct tws_client_config *c = NULL;
+    struct said said;
+
+    clear_environment();
+    ck_assert_int_eq(read_client(yaml, &said, &c), TWS_OK);
+    ck_assert_uint_eq(c->nforwards, 4);
+    for (unsigned i = 0; i < 3; i++) {
+        ck_assert_str_eq(c->forwards[i].listen.name, "::1");
+        ck_assert_uint_eq(c->forwards[i].listen.port, 8000 + i);
+        ck_assert_uint_eq(c->forwards[i].listen.last, 8000 + i);
+        ck_assert_str_eq(c->forwards[i].remote.name, "h");
+        ck_assert_uint_eq(c->forwards[i].remote.port, 9000 + i);
+        ck_assert_uint_eq(c->forwards[i].remote.last, 9000 + i);
+    }
+    ck_assert_int_eq(c->forwards[3].remote.type, TWS_SPOT_UNIX);
+    ck_assert_str_eq(c->forwards[3].remote.name, "/run/web");
+    tws_client_config_free(c);
+}
+END_TEST
 
 START_TEST(a_url_without_tls_to_another_machine_is_sealed_unless_said_otherwise)
 {
@@ -544,6 +579,7 @@ int main(void)
     tcase_add_test(tc, rules_for_the_passphrase_end_the_warning);
     LOOP(tc, a_client_that_cannot_work_is_told_why, wrong_clients);
     LOOP(tc, a_server_that_cannot_work_is_told_why, wrong_servers);
+    tcase_add_test(tc, a_range_is_a_forward_for_each_port);
     LOOP(tc, a_url_without_tls_to_another_machine_is_sealed_unless_said_otherwise, encryptions);
     LOOP(tc, a_url_is_taken_apart, urls);
     tcase_add_test(tc, a_weak_passphrase_and_an_unverified_certificate_get_a_warning);

@@ -228,11 +228,11 @@ START_TEST(every_kind_of_value_is_read)
     ck_assert_uint_eq(s.forwards.n, 2);
     f = s.forwards.p;
     ck_assert_uint_eq(f[0].line, 4);
-    ck_assert_str_eq(f[0].remote.host, "::1");
+    ck_assert_str_eq(f[0].remote.name, "::1");
     ck_assert_uint_eq(f[0].remote.port, 5201);
-    ck_assert_str_eq(f[1].listen.host, "");
+    ck_assert_str_eq(f[1].listen.name, "");
     ck_assert_uint_eq(f[1].listen.port, 8080);
-    ck_assert_str_eq(f[1].remote.host, "intranet.example.com");
+    ck_assert_str_eq(f[1].remote.name, "intranet.example.com");
     ck_assert_uint_eq(s.connections, 16);
     ck_assert_uint_eq(s.timeout_ms, 5000);
     ck_assert_uint_eq(s.drain_ms, 3600000);
