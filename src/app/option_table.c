@@ -381,9 +381,11 @@ static const struct tws_option settings_rows[] = {
      .offset = AT(proxy),
      .max = TEXT_MAX,
      .arg = "URL",
-     .brief = "HTTP proxy to go through, or none",
-     .help = "HTTP proxy to go through: http://[user:password@]host:port; none: connect directly. "
-             "Not given: the environment's HTTPS_PROXY, http_proxy or ALL_PROXY, and NO_PROXY."},
+     .brief = "HTTP or SOCKS5 proxy to go through, or none",
+     .help = "Proxy to go through: http://[user:password@]host:port (CONNECT), "
+             "socks5://[user:password@]host[:port], or socks5h://, where the proxy resolves the "
+             "server's name; none: connect directly. Not given: the environment's HTTPS_PROXY, "
+             "http_proxy or ALL_PROXY, and NO_PROXY."},
     {.name = "ca_file",
      .type = TWS_TYPE_TEXT,
      .flags = TWS_OPT_CLIENT | TWS_OPT_ARGV | TWS_OPT_RELOAD,

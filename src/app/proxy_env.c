@@ -1,5 +1,7 @@
 /* proxy_env.c - the proxy that the environment asks for; see config.h. */
 #include "tws/app/config.h"
+#include "tws/base/secret.h"
+#include "tws/proto/proxy_url.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -81,23 +83,14 @@ tws_err tws_proxy_from_env(bool tls, const struct tws_hostport *server, char **o
                : TWS_NOMEM;
 }
 
-const char *tws_proxy_check(const char *url)
+const char *tws_proxy_check(const char *text)
 {
-    const char *host = NULL;
-    char text[TWS_HOSTPORT_TEXT];
-    struct tws_hostport hp;
-    size_t n = 0;
+    struct tws_proxy_url url;
+    const char *why = NULL;
 
-    if (strncasecmp(url, "http://", 7) != 0)
-        return "only HTTP proxies are supported, expected http://[user:password@]host:port";
-    host = strrchr(url + 7, '@');
-    host = host != NULL ? host + 1 : url + 7;
-    n = strcspn(host, "/");
-    if (n == 0 || n >= sizeof text || (host[n] == '/' && host[n + 1] != '\0'))
-        return "expected http://[user:password@]host:port";
-    memcpy(text, host, n);
-    text[n] = '\0';
-    if (tws_hostport_parse(text, &hp) != TWS_OK || hp.host[0] == '\0' || hp.port == 0)
-        return "expected http://[user:password@]host:port";
-    return NULL;
+    if (tws_proxy_url_parse(text, &url, &why) == TWS_OK && url.kind == TWS_PROXY_HTTP &&
+        !url.has_port)
+        why = "the port is missing: expected http://[user:password@]host:port";
+    tws_wipe(&url, sizeof url);
+    return why;
 }

@@ -1,8 +1,8 @@
 /* decoy.c - see decoy_priv.h: the site's form, and the jobs. */
 #include "decoy_priv.h"
-#include "proxy_priv.h"
 
 #include "tws/net/socket.h"
+#include "tws/proto/proxy_url.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -11,6 +11,7 @@
 static tws_err parse_site(struct tws_decoy *d, const char *site)
 {
     struct tws_proxy_url url;
+    const char *why;
 
     if (site == NULL)
         return TWS_OK;
@@ -19,7 +20,7 @@ static tws_err parse_site(struct tws_decoy *d, const char *site)
         d->root = strdup(site);
         return d->root != NULL ? TWS_OK : TWS_NOMEM;
     }
-    if (tws_proxy_parse(site, &url) != TWS_OK) {
+    if (tws_proxy_url_parse(site, &url, &why) != TWS_OK || url.kind != TWS_PROXY_HTTP) {
         errno = EINVAL;
         return TWS_SYS;
     }

@@ -47,7 +47,7 @@ struct tws_upgrade_buffers {
     size_t nout, nin;
 };
 
-struct tws_dial; /* upgrade_client.c */
+struct tws_dial; /* dial_priv.h */
 
 struct tws_upgrade {
     struct tws_node upgrades_node;
@@ -99,6 +99,9 @@ extern const lws_retry_bo_t tws_lws_no_pings;
 /* LWS_CALLBACK_WSI_CREATE. */
 void tws_client_created(struct tws_upgrade *u, struct lws *wsi);
 int tws_client_event(struct tws_upgrade *u, enum lws_callback_reasons reason, void *in, size_t len);
+
+/* ---- dial.c ---- */
+
 /* Cancels and frees what dials; NULL is fine. */
 void tws_dial_free(struct tws_dial *d);
 

@@ -1,7 +1,7 @@
 /*
  * upgrade_client.c - from a URL to an open WebSocket.
  *
- *      connector (all addresses, errno known) -> [CONNECT through a proxy] -> libwebsockets
+ *      dial.c: a connected descriptor -> libwebsockets
  *
  * libwebsockets 4.1 has no way to be given a connected descriptor, and its own dialling blocks in
  * the resolver, forgets errno, has no hook to bind or mark a socket and one proxy for a vhost. So
@@ -11,8 +11,7 @@
  * polls, so it has not seen the other one.
  */
 #include "advice_priv.h"
-#include "lws_priv.h"
-#include "proxy_priv.h"
+#include "dial_priv.h"
 #include "tls_priv.h"
 
 #include <errno.h>
@@ -25,38 +24,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define CONNECT_US   3000000
-#define HANDSHAKE_US 5000000
 #define HOST_MAX     110  /* libwebsockets writes the Host header into 128 bytes */
 #define PATH_LEN_MAX 1024 /* and the request into 4096 */
-
-struct tws_dial {
-    struct tws_upgrade *u;
-    struct tws_connector *connector;
-    int fd; /* connected, not yet libwebsockets' */
-    struct tws_hostport target;
-    char *path, *ca_file;
-    char uplink[TWS_IP_TEXT + 8]; /* " over wlan0", for the log; "" without */
-    bool tls, insecure, via_proxy;
-    X509_STORE *store;
-    struct tws_proxy_url proxy_url;
-    struct tws_proxy proxy;
-    uint64_t handshake_us;
-};
-
-void tws_dial_free(struct tws_dial *d)
-{
-    if (d == NULL)
-        return;
-    if (d->connector != NULL)
-        tws_connector_cancel(d->connector);
-    tws_proxy_stop(&d->proxy);
-    tws_socket_close(d->fd);
-    X509_STORE_free(d->store);
-    free(d->path);
-    free(d->ca_file);
-    tws_loop_free_later(d->u->ws->loop, d); /* the proxy may be calling */
-}
 
 struct tws_upgrade *tws_tls_find(struct tws_ws *ws, int fd, struct tws_tls_demand *out)
 {
@@ -168,7 +137,7 @@ static bool prepare_tls(struct tws_upgrade *u)
     return false;
 }
 
-static void hand_over(struct tws_upgrade *u)
+void tws_client_dialled(struct tws_upgrade *u)
 {
     char address[sizeof(struct sockaddr_un)];
     int stand_in;
@@ -184,51 +153,7 @@ static void hand_over(struct tws_upgrade *u)
     tws_socket_close(stand_in);
 }
 
-/* ---- dialling ---- */
-
-static void on_proxy(struct tws_proxy *p, const char *why)
-{
-    struct tws_dial *d = TWS_CONTAINER(p, struct tws_dial, proxy);
-
-    if (why != NULL)
-        tws_upgrade_fail(d->u, 0, NULL, "%s", why);
-    else
-        hand_over(d->u);
-}
-
-static void on_connected(void *arg, const struct tws_connect_result *r)
-{
-    struct tws_upgrade *u = arg;
-    struct tws_dial *d = u->dial;
-    char peer[TWS_HOSTPORT_TEXT] = "";
-
-    d->connector = NULL;
-    if (r->peer.len > 0)
-        tws_sockaddr_format(&r->peer, peer, sizeof(peer));
-    if (r->failure != TWS_CONNECT_OK) {
-        const char *step = r->failure == TWS_CONNECT_RESOLVE ? "resolve"
-                           : d->via_proxy                    ? "connect to proxy"
-                                                             : "connect";
-        const char *to = peer[0] != '\0' ? peer
-                         : d->via_proxy  ? d->proxy_url.address.host
-                                         : d->target.host;
-
-        tws_upgrade_fail(u, 0, step, "%s%s: %s%s", to, d->uplink, r->detail,
-                         tws_advice_connect(r->failure));
-        return;
-    }
-    d->fd = r->fd;
-    u->peer = r->peer;
-    tws_timer_start(&u->deadline, d->handshake_us);
-    if (!d->via_proxy) {
-        hand_over(u);
-        return;
-    }
-    u->step = "proxy";
-    if (tws_proxy_start(u->ws->loop, &d->proxy, d->fd, &d->proxy_url, &d->target, on_proxy) !=
-        TWS_OK)
-        tws_upgrade_fail(u, 0, NULL, "%s", strerror(errno));
-}
+/* ---- beginning ---- */
 
 /* What is wrong with the request itself; NULL: nothing. */
 static const char *check(const struct tws_upgrade_client *c)
@@ -240,28 +165,10 @@ static const char *check(const struct tws_upgrade_client *c)
     return NULL;
 }
 
-/* A missing device or address is otherwise hard to tell from a fault of the server's. */
-static void name_uplink(struct tws_dial *d, const struct tws_upgrade_client *c)
-{
-    char source[TWS_IP_TEXT];
-
-    if (c->source != NULL) {
-        tws_ip_format(c->source, source, sizeof(source));
-        (void)snprintf(d->uplink, sizeof(d->uplink), " from %s", source);
-    } else if (c->interface != NULL) {
-        (void)snprintf(d->uplink, sizeof(d->uplink), " over %s", c->interface);
-    }
-}
-
 static tws_err fill(struct tws_dial *d, const struct tws_upgrade_client *c)
 {
-    d->fd = -1;
     d->tls = c->tls;
     d->insecure = c->insecure;
-    d->handshake_us = c->handshake_timeout_us > 0 ? c->handshake_timeout_us : HANDSHAKE_US;
-    (void)snprintf(d->target.host, sizeof(d->target.host), "%s", c->host);
-    d->target.port = c->port;
-    name_uplink(d, c);
     d->path = strdup(c->path);
     if (d->path == NULL)
         return TWS_NOMEM;
@@ -271,24 +178,6 @@ static tws_err fill(struct tws_dial *d, const struct tws_upgrade_client *c)
             return TWS_NOMEM;
     }
     return TWS_OK;
-}
-
-static tws_err start(struct tws_dial *d, const struct tws_upgrade_client *c)
-{
-    struct tws_connect_options o = {.host = c->host,
-                                    .port = c->port,
-                                    .timeout_us = c->connect_timeout_us,
-                                    .source = c->source,
-                                    .interface = c->interface,
-                                    .mark = c->mark};
-
-    if (o.timeout_us == 0)
-        o.timeout_us = CONNECT_US;
-    if (d->via_proxy) {
-        o.host = d->proxy_url.address.host;
-        o.port = d->proxy_url.address.port;
-    }
-    return tws_connector_start(d->u->ws->loop, &o, on_connected, d->u, &d->connector);
 }
 
 tws_err tws_upgrade_connect(struct tws_ws *ws, const struct tws_upgrade_client *c,
@@ -307,19 +196,19 @@ tws_err tws_upgrade_connect(struct tws_ws *ws, const struct tws_upgrade_client *
     d = calloc(1, sizeof(*d));
     if (d == NULL)
         goto fail;
-    d->u = u;
+    tws_dial_init(d, u, c);
     u->dial = d;
     if (fill(d, c) != TWS_OK)
         goto fail;
     bad = check(c);
     d->via_proxy = c->proxy != NULL && c->proxy[0] != '\0';
-    if (bad == NULL && d->via_proxy && tws_proxy_parse(c->proxy, &d->proxy_url) != TWS_OK)
-        bad = "proxy is not of the form http://[user:password@]host:port";
+    if (bad == NULL && d->via_proxy)
+        (void)!tws_proxy_url_parse(c->proxy, &d->proxy_url, &bad);
     if (bad != NULL) { /* told by the deadline, for nothing is told before this returns */
         u->step = "configuration";
         (void)snprintf(u->tls_why, sizeof(u->tls_why), "%s", bad);
         tws_timer_start(&u->deadline, 0);
-    } else if (start(d, c) != TWS_OK) {
+    } else if (tws_dial_start(d, c) != TWS_OK) {
         goto fail;
     }
     *out = u;

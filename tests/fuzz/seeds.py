@@ -146,3 +146,20 @@ save("ip_packet", {
     "routing": ipv6(43, b"\x11\x00\x00\x01" + bytes(4) + UDP), "fragment6": ipv6(44, b"\x11\x00\x00\x09" + bytes(4) + UDP),
     "cut": ipv4(17, UDP)[:-1], "other": ipv4(47, b"gre"), "empty": b"",
 })
+
+GRANTED = b"\x05\x00\x00\x01\x7f\x00\x00\x01\x00\x50"
+
+save("socks_client", {
+    "granted": b"\x00\x05\x00" + GRANTED + b"tunnel", "login": b"\x01\x05\x02\x01\x00" + GRANTED,
+    "login_refused": b"\x01\x05\x02\x01\x01", "no_method": b"\x00\x05\xff", "http": b"\x00HTTP/1.1 400 Bad",
+    "granted6": b"\x00\x05\x00\x05\x00\x00\x04" + bytes(15) + b"\x01\x00\x50",
+    "granted_name": b"\x00\x05\x00\x05\x00\x00\x03\x01a\x00\x50", "empty_name": b"\x00\x05\x00\x05\x00\x00\x03\x00\x00\x50",
+    "refused": b"\x00\x05\x00\x05\x05\x00\x01" + bytes(6), "short_refusal": b"\x00\x05\x00\x05\x01\x00\x01",
+    "unknown_address": b"\x00\x05\x00\x05\x00\x00\x09",
+})
+
+save("proxy_url", {
+    "http": b"http://proxy:3128", "login": b"http://user:p%40ss@proxy:3128/", "socks5": b"socks5://[::1]",
+    "socks5h": b"socks5h://u@proxy:9050", "bare": b"proxy:3128", "scheme": b"ftp://x", "path": b"http://p:1/x",
+    "percent": b"http://u%4@p:1", "at": b"http://a@b@c:1", "empty": b"",
+})

@@ -12,7 +12,7 @@ BELOW = {
     "proto": ["crypto", "base"],
     "mux": ["proto", "crypto", "base"],
     "net": ["base"],
-    "ws": ["net", "base"],
+    "ws": ["net", "proto", "crypto", "base"],
     "tunnel": ["mux", "ws", "net", "proto", "crypto", "base"],
     "app": ["tunnel", "mux", "ws", "net", "proto", "crypto", "base"],
 }

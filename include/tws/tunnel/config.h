@@ -72,7 +72,7 @@ struct tws_endpoint {
     bool tls;
     struct tws_hostport server;
     char *path;  /* of the server's URL, with query */
-    char *proxy; /* http://[user:password@]host:port, of the file or the environment; NULL: none */
+    char *proxy; /* as in proto/proxy_url.h, of the file or the environment; NULL: none */
 };
 
 /* One way out of this machine, with a number of links over it. */

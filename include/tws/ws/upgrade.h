@@ -60,9 +60,7 @@ struct tws_upgrade_client {
     const char *session; /* TWS_SESSION_TEXT characters */
     bool insecure;       /* no verification of the certificate */
     const char *ca_file; /* PEM; NULL: SSL_CERT_FILE, SSL_CERT_DIR, else the system's store */
-    /* http://[user:password@]host:port, or NULL for none; the environment is the caller's to read
-     */
-    const char *proxy;
+    const char *proxy;   /* as in proto/proxy_url.h; NULL: none, whatever the environment says */
     uint64_t connect_timeout_us;   /* TCP, all addresses; 0: 3 s */
     uint64_t handshake_timeout_us; /* from connected to take-over; 0: 5 s */
     const struct tws_ip *source;   /* uplink: bind to this address, may be NULL */

@@ -202,10 +202,10 @@ static const struct {
      "f:4: forward of kind tcp without remote: say where the server shall connect to\n"},
     {SERVER PASSWD FORWARD "forwards:\n  - {listen: '127.0.0.1:1', remote: 'b:1'}\n",
      "f:3: two forwards listen on 127.0.0.1:1\n"},
-    {SERVER PASSWD FORWARD "proxy: socks5://h:1\n",
-     "f:5: proxy: only HTTP proxies are supported, expected http://[user:password@]host:port\n"},
+    {SERVER PASSWD FORWARD "proxy: socks4://h:1\n",
+     "f:5: proxy: expected http://, socks5:// or socks5h://, then [user:password@]host:port\n"},
     {SERVER PASSWD FORWARD "proxy: http://h\n",
-     "f:5: proxy: expected http://[user:password@]host:port\n"},
+     "f:5: proxy: the port is missing: expected http://[user:password@]host:port\n"},
     {SERVER PASSWD FORWARD "ca_file: /nowhere/ca.pem\n",
      "f:5: ca_file /nowhere/ca.pem: No such file or directory\n"},
     /* all of it, not only the first */

@@ -78,12 +78,13 @@ static const struct {
     {"http://p:3128", true},     {"http://user:pass@p:3128", true},
     {"http://[::1]:1/", true},   {"HTTP://p:1", true},
     {"http://u:p@ss@p:1", true}, {"http://p", false},
-    {"https://p:1", false},      {"socks5://p:1", false},
+    {"https://p:1", false},      {"socks5://p:1", true},
+    {"socks5h://u:p@p", true},   {"socks4://p:1", false},
     {"http://p:1/path", false},  {"http://:1", false},
-    {"http://", false},          {"p:1", false},
+    {"http://", false},          {"p:1", true},
 };
 
-START_TEST(only_an_http_proxy_with_a_port_is_taken)
+START_TEST(a_proxy_is_http_with_a_port_or_socks5)
 {
     ck_assert_int_eq(tws_proxy_check(proxies[_i].url) == NULL, proxies[_i].good);
 }
@@ -94,6 +95,6 @@ int main(void)
     TCase *tc = tcase_create("proxy_env");
 
     LOOP(tc, the_environment_names_the_proxy, cases);
-    LOOP(tc, only_an_http_proxy_with_a_port_is_taken, proxies);
+    LOOP(tc, a_proxy_is_http_with_a_port_or_socks5, proxies);
     return run_suite("app/proxy_env", tc);
 }

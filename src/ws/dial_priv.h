@@ -1,0 +1,40 @@
+/*
+ * dial_priv.h - from a request to a connected descriptor: the server itself, or a tunnel to it
+ * through a proxy. What libwebsockets then does on it is upgrade_client.c's.
+ *
+ * Life: made in tws_upgrade_connect(), freed when the WebSocket is open or the upgrade ends.
+ */
+#ifndef TWS_WS_DIAL_PRIV_H
+#define TWS_WS_DIAL_PRIV_H
+
+#include "lws_priv.h"
+
+#include "tws/net/resolver.h"
+#include "tws/ws/proxy.h"
+
+struct tws_dial {
+    struct tws_upgrade *u;
+    struct tws_connector *connector;
+    struct tws_resolve query; /* of the server's name, for a proxy that is not to resolve it */
+    int fd;                   /* connected, not yet libwebsockets' */
+    struct tws_hostport target;
+    char uplink[TWS_IP_TEXT + 8]; /* " over wlan0", for the log; "" without */
+    bool via_proxy;
+    struct tws_proxy_url proxy_url;
+    struct tws_proxy proxy;
+    uint64_t handshake_us;
+    /* For upgrade_client.c */
+    char *path, *ca_file;
+    bool tls, insecure;
+    X509_STORE *store;
+};
+
+/* Takes over what of *c is about dialling; the rest of *d is zero. */
+void tws_dial_init(struct tws_dial *d, struct tws_upgrade *u, const struct tws_upgrade_client *c);
+/* tws_client_dialled() or tws_upgrade_fail() follows, later. TWS_NOMEM. */
+TWS_MUST_USE tws_err tws_dial_start(struct tws_dial *d, const struct tws_upgrade_client *c);
+
+/* upgrade_client.c: d->fd is connected to the server, as far as can be seen from here. */
+void tws_client_dialled(struct tws_upgrade *u);
+
+#endif
