@@ -18,7 +18,8 @@ static void add_any(struct tws_rule *rules, size_t *n, const struct tws_rule *an
     for (size_t i = 0; i < sizeof families; i++)
         rules[(*n)++] = (struct tws_rule){.prefix = {.ip = {.family = families[i]}},
                                           .port_min = any->port_min,
-                                          .port_max = any->port_max};
+                                          .port_max = any->port_max,
+                                          .protocol = any->protocol};
 }
 
 tws_err tws_rules_copy(const struct tws_items *from, struct tws_user *to)

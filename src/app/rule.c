@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PORT_MAX 65535
+#define PORT_MAX      65535
+#define PATH_MAX_UNIX 107 /* what a sockaddr_un holds with its NUL */
 
 /* A port at *p, which moves behind it. */
 static bool take_port(const char **p, uint16_t *out)
@@ -78,6 +79,38 @@ static tws_err parse_host(char *host, struct tws_rule *r)
     return r->name != NULL ? TWS_OK : TWS_NOMEM;
 }
 
+/* "unix:/run/app.sock", "unix:/run/app/" and a * at the end, "unix:@name". */
+static tws_err parse_path(const char *path, struct tws_rule *r)
+{
+    const char *star = strchr(path, '*');
+    size_t n = strlen(path);
+
+    if ((path[0] != '/' && path[0] != '@') || n < 2 || n > PATH_MAX_UNIX ||
+        (star != NULL && star[1] != '\0'))
+        return TWS_ABSENT;
+    for (size_t i = 0; i < n; i++)
+        if (iscntrl((unsigned char)path[i]))
+            return TWS_ABSENT;
+    if (path[0] == '/' &&
+        (strstr(path, "//") != NULL || strstr(path, "/./") != NULL || strstr(path, "/../") != NULL))
+        return TWS_ABSENT;
+    r->is_path = true;
+    r->name = strdup(path);
+    return r->name != NULL ? TWS_OK : TWS_NOMEM;
+}
+
+/* Moves *text behind "tcp/" or "udp/". */
+static uint8_t take_protocol(const char **text)
+{
+    uint8_t protocol = strncmp(*text, "tcp/", 4) == 0   ? TWS_RULE_TCP
+                       : strncmp(*text, "udp/", 4) == 0 ? TWS_RULE_UDP
+                                                        : TWS_RULE_BOTH;
+
+    if (protocol != TWS_RULE_BOTH)
+        *text += 4;
+    return protocol;
+}
+
 /* Cuts `s` into host and ports; *ports is NULL without. False: a bracket is not closed. */
 static bool split(char *s, char **host, char **ports)
 {
@@ -100,21 +133,28 @@ static bool split(char *s, char **host, char **ports)
     return true;
 }
 
-tws_err tws_rule_parse(const char *text, struct tws_rule *out)
+static tws_err parse_target(const char *text, struct tws_rule *r)
 {
-    struct tws_rule r = {.port_min = 1, .port_max = PORT_MAX};
     char copy[TWS_HOSTPORT_TEXT + 8], *host = NULL, *ports = NULL;
     tws_err err = TWS_OK;
 
+    r->protocol = take_protocol(&text);
     if (strlen(text) >= sizeof copy)
         return TWS_ABSENT;
     memcpy(copy, text, strlen(text) + 1);
     if (!split(copy, &host, &ports))
         return TWS_ABSENT;
     if (ports != NULL)
-        err = parse_ports(ports, &r);
-    if (err == TWS_OK)
-        err = parse_host(host, &r);
+        err = parse_ports(ports, r);
+    return err == TWS_OK ? parse_host(host, r) : err;
+}
+
+tws_err tws_rule_parse(const char *text, struct tws_rule *out)
+{
+    struct tws_rule r = {.port_min = 1, .port_max = PORT_MAX};
+    tws_err err =
+        strncmp(text, "unix:", 5) == 0 ? parse_path(text + 5, &r) : parse_target(text, &r);
+
     if (err != TWS_OK)
         return err;
     free(out->name);

@@ -192,7 +192,8 @@ static const struct type types[] = {
                          "an address or a network such as 10.0.0.0/8 (no bits set behind the /)",
                          parse_prefix, NULL},
     [TWS_TYPE_RULE] = {sizeof(struct tws_rule),
-                       "a target such as 10.0.0.0/8:22, [::1]:80-90, *.example.com:443 or *",
+                       "a target such as 10.0.0.0/8:22, [::1]:80-90, *.example.com:443, udp/*:53, "
+                       "unix:/run/app.sock or *",
                        parse_rule, fini_rule},
     [TWS_TYPE_RECORDS] = {sizeof(struct tws_items), "a list of maps", NULL, NULL},
 };

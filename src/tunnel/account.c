@@ -26,7 +26,7 @@ static uint16_t judge_opening(struct tws_judge *j, const struct tws_open *open,
         *why = "the user's max_channels is reached";
         return TWS_CODE_RESOURCES;
     }
-    permit->verdict = tws_acl_target(u, &open->target);
+    permit->verdict = tws_acl_target(u, open->kind, &open->target);
     if (permit->verdict == TWS_ACL_DENY) {
         *why = "no rule of the user allows the target";
         return TWS_CODE_FORBIDDEN;
@@ -39,7 +39,7 @@ static bool judge_address(struct tws_judge *j, const struct tws_permit *permit,
 {
     const struct tws_user *u = from_judge(j)->user;
 
-    return u != NULL && tws_acl_address(u, permit->verdict, ip, port);
+    return u != NULL && tws_acl_address(u, permit->kind, permit->verdict, ip, port);
 }
 
 static bool judge_terms(struct tws_judge *j, struct tws_judge_terms *out)

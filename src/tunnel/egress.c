@@ -15,6 +15,7 @@
 
 static tws_egress_kind *const kinds[] = {
     [TWS_KIND_TCP] = tws_egress_stream,
+    [TWS_KIND_UNIX] = tws_egress_stream,
 };
 
 #define KINDS (sizeof kinds / sizeof *kinds)

@@ -1,5 +1,5 @@
 /*
- * egress_stream.c - see egress_priv.h: channels that are byte streams.
+ * egress_stream.c - see egress_priv.h: channels that are byte streams, to TCP targets and unix sockets.
  *
  * A dial is the local side of its channel until the target answered; then a relay takes its place.
  * Early data waits in the engine meanwhile.
@@ -10,6 +10,7 @@
 #include "tws/net/connector.h"
 #include "tws/net/socket.h"
 #include "tws/proto/code.h"
+#include "tws/proto/frame.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -203,6 +204,7 @@ static bool start_dialling(struct tws_place *p)
     const struct tws_connect_options o = {
         .host = d->host,
         .port = d->port,
+        .unix_path = d->permit.kind == TWS_KIND_UNIX ? d->host : NULL,
         .timeout_us = (uint64_t)e->cfg->connect_timeout_ms * MS,
         .filter = may_dial,
     };

@@ -11,6 +11,8 @@
  * name that resolves into it. Link-local, multicast (and broadcast) and unspecified addresses are
  * refused, whatever name leads there, unless a prefix rule lies wholly within that kind:
  * 169.254.169.254/32 names one, 0.0.0.0/0 does not. IPv4 written as IPv6 (::ffff:a.b.c.d) is IPv4.
+ *
+ * Unix sockets are reached by a rule of their own only, whoever else may reach everything.
  */
 #ifndef TWS_TUNNEL_ACL_H
 #define TWS_TUNNEL_ACL_H
@@ -20,15 +22,18 @@
 
 enum tws_acl_verdict {
     TWS_ACL_DENY,
-    TWS_ACL_BY_NAME,    /* a name rule allows it: any address that is not of a special kind */
+    TWS_ACL_BY_NAME,    /* a rule names it: any address that is not of a special kind */
+    TWS_ACL_ANY,        /* of a user without rules: likewise, but nobody named it */
     TWS_ACL_BY_ADDRESS, /* only an address that a prefix rule allows */
 };
 
-/* For TCP targets (name or address); anything else is denied. */
-enum tws_acl_verdict tws_acl_target(const struct tws_user *u, const struct tws_target *t);
+/* `kind` is enum tws_kind: TCP and UDP have names and addresses, UNIX has paths; all else is
+ * denied. */
+enum tws_acl_verdict tws_acl_target(const struct tws_user *u, uint8_t kind,
+                                    const struct tws_target *t);
 
-/* `verdict` is tws_acl_target()'s for this target. */
-bool tws_acl_address(const struct tws_user *u, enum tws_acl_verdict verdict,
+/* `verdict` is tws_acl_target()'s for this kind and target. */
+bool tws_acl_address(const struct tws_user *u, uint8_t kind, enum tws_acl_verdict verdict,
                      const struct tws_ip *ip, uint16_t port);
 
 #endif

@@ -104,11 +104,16 @@ struct tws_client_config {
     struct tws_link_limits link;
 };
 
-/* One allowed target: CIDR, host name, "*.name", each with a port range (1-65535: any port). */
+enum tws_rule_protocol { TWS_RULE_BOTH, TWS_RULE_TCP, TWS_RULE_UDP };
+
+/* One allowed target: CIDR, host name, "*.name", each with a port range (1-65535: any port); or a
+ * unix socket's path. */
 struct tws_rule {
     char *name; /* lower case, "*." in front for a wildcard; NULL: by prefix */
     struct tws_prefix prefix;
     uint16_t port_min, port_max;
+    uint8_t protocol; /* enum tws_rule_protocol */
+    bool is_path;     /* `name` is a path, or its beginning with a "*" behind it */
 };
 
 struct tws_user {

@@ -10,30 +10,46 @@ static const struct {
     const char *name; /* NULL: a prefix */
     uint8_t family, bits;
     uint16_t min, max;
+    uint8_t protocol;
+    bool is_path;
 } good[] = {
-    {"10.0.0.0/8:22", NULL, 4, 8, 22, 22},
-    {"127.0.0.1", NULL, 4, 32, 1, 65535},
-    {"127.0.0.1:5201", NULL, 4, 32, 5201, 5201},
-    {"0.0.0.0/0:1-1024", NULL, 4, 0, 1, 1024},
-    {"::1", NULL, 6, 128, 1, 65535},
-    {"[::1]:5201", NULL, 6, 128, 5201, 5201},
-    {"[::1]", NULL, 6, 128, 1, 65535},
-    {"fd00::/8", NULL, 6, 8, 1, 65535},
-    {"[fd00::/8]:80-90", NULL, 6, 8, 80, 90},
-    {"example.com", "example.com", 0, 0, 1, 65535},
-    {"Example.COM.:443", "example.com", 0, 0, 443, 443},
-    {"*.example.com:80-90", "*.example.com", 0, 0, 80, 90},
-    {"host_1:*", "host_1", 0, 0, 1, 65535},
-    {"*", "*", 0, 0, 1, 65535},
-    {"*:443", "*", 0, 0, 443, 443},
+    {"10.0.0.0/8:22", NULL, 4, 8, 22, 22, 0, false},
+    {"127.0.0.1", NULL, 4, 32, 1, 65535, 0, false},
+    {"127.0.0.1:5201", NULL, 4, 32, 5201, 5201, 0, false},
+    {"0.0.0.0/0:1-1024", NULL, 4, 0, 1, 1024, 0, false},
+    {"::1", NULL, 6, 128, 1, 65535, 0, false},
+    {"[::1]:5201", NULL, 6, 128, 5201, 5201, 0, false},
+    {"[::1]", NULL, 6, 128, 1, 65535, 0, false},
+    {"fd00::/8", NULL, 6, 8, 1, 65535, 0, false},
+    {"[fd00::/8]:80-90", NULL, 6, 8, 80, 90, 0, false},
+    {"example.com", "example.com", 0, 0, 1, 65535, 0, false},
+    {"Example.COM.:443", "example.com", 0, 0, 443, 443, 0, false},
+    {"*.example.com:80-90", "*.example.com", 0, 0, 80, 90, 0, false},
+    {"host_1:*", "host_1", 0, 0, 1, 65535, 0, false},
+    {"*", "*", 0, 0, 1, 65535, 0, false},
+    {"*:443", "*", 0, 0, 443, 443, 0, false},
+    {"udp/10.0.0.0/8:53", NULL, 4, 8, 53, 53, TWS_RULE_UDP, false},
+    {"tcp/[::1]:53", NULL, 6, 128, 53, 53, TWS_RULE_TCP, false},
+    {"udp/*:53", "*", 0, 0, 53, 53, TWS_RULE_UDP, false},
+    {"udp/*.example.com", "*.example.com", 0, 0, 1, 65535, TWS_RULE_UDP, false},
+    {"tcp.example", "tcp.example", 0, 0, 1, 65535, 0, false},
+    {"unix:/run/App.sock", "/run/App.sock", 0, 0, 1, 65535, 0, true},
+    {"unix:/run/app/*", "/run/app/*", 0, 0, 1, 65535, 0, true},
+    {"unix:/run/a:b", "/run/a:b", 0, 0, 1, 65535, 0, true},
+    {"unix:@app", "@app", 0, 0, 1, 65535, 0, true},
 };
 
 static const char *const bad[] = {
-    "",        ":22",       "10.0.0.1/8",  "10.0.0.0/33", "10.0.0",       "300.1.1.1", "a:0",
-    "a:65536", "a:90-80",   "a:22-",       "a:-22",       "a:",           "a:22x",     "[::1",
-    "[::1]22", "[::1]:",    "[a]:22",      "a..b",        ".a",           "*a",        "*.",
-    "a.*",     "fd00::1/8", "::1/129",     "a b",         "a/8",          "[]:1",      "1.2.3.4/",
-    "a:1:2",   "**",        "\xc3\xa4.de", "a:0x16",      "[127.0.0.1]:1"};
+    "", ":22", "10.0.0.1/8", "10.0.0.0/33", "10.0.0", "300.1.1.1", "a:0", "a:65536", "a:90-80",
+    "a:22-", "a:-22", "a:", "a:22x", "[::1", "[::1]22", "[::1]:", "[a]:22", "a..b", ".a", "*a",
+    "*.", "a.*", "fd00::1/8", "::1/129", "a b", "a/8", "[]:1", "1.2.3.4/", "a:1:2", "**",
+    "\xc3\xa4.de", "a:0x16", "[127.0.0.1]:1", "unix:", "unix:/", "unix:run/a", "unix:@",
+    "unix:/run/*/a", "unix:/run/**", "unix:/a/../b", "unix:/a//b", "unix:/a/./b", "unix:/a\nb",
+    "udp/", "tcp/udp/*", "udp/unix:/run/a", "UDP/*:53", "sctp/*",
+    /* 108 bytes */
+    "unix:/"
+    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+    "aaaaaaaaaaaaa"};
 
 static const struct tws_option row = {.name = "allow", .type = TWS_TYPE_RULE};
 
@@ -50,6 +66,8 @@ START_TEST(a_rule_is_read)
     ck_assert_uint_eq(r.prefix.bits, good[_i].bits);
     ck_assert_uint_eq(r.port_min, good[_i].min);
     ck_assert_uint_eq(r.port_max, good[_i].max);
+    ck_assert_uint_eq(r.protocol, good[_i].protocol);
+    ck_assert_int_eq(r.is_path, good[_i].is_path);
     tws_value_fini(&row, &r);
 }
 END_TEST

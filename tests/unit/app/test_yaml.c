@@ -117,10 +117,10 @@ static const struct {
      "f:1:8: allow: found \"10.0.0.0/8\", expected a list of values\n"},
     {TWS_OPT_SERVER, "allow:\n  - 10.0.0.1/8\n",
      "f:2:5: allow: found \"10.0.0.1/8\", expected a target such as 10.0.0.0/8:22, [::1]:80-90, "
-     "*.example.com:443 or *\n"},
+     "*.example.com:443, udp/*:53, unix:/run/app.sock or *\n"},
     {TWS_OPT_SERVER, "allow:\n  - [a]\n",
      "f:2:5: allow: found a list, expected a target such as 10.0.0.0/8:22, [::1]:80-90, "
-     "*.example.com:443 or *\n"},
+     "*.example.com:443, udp/*:53, unix:/run/app.sock or *\n"},
     {TWS_OPT_SERVER, "trusted_proxies: [10.0.0.0/33]\n",
      "f:1:19: trusted_proxies: found \"10.0.0.0/33\", expected an address or a network such as "
      "10.0.0.0/8 (no bits set behind the /)\n"},

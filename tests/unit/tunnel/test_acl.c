@@ -1,5 +1,6 @@
 /* test_acl.c - every rule kind against targets that should and should not get through, spelled in
  * every way that has fooled someone. */
+#include "tws/proto/frame.h"
 #include "tws/tunnel/acl.h"
 
 #include <check.h>
@@ -212,10 +213,10 @@ static bool may_reach(const struct tws_user *u, const char *target, uint16_t por
                       const char *resolved)
 {
     struct tws_target t = make_target(target, port);
-    enum tws_acl_verdict verdict = tws_acl_target(u, &t);
+    enum tws_acl_verdict verdict = tws_acl_target(u, TWS_KIND_TCP, &t);
     struct tws_ip ip = parse_ip(resolved != NULL ? resolved : target);
 
-    return verdict != TWS_ACL_DENY && tws_acl_address(u, verdict, &ip, port);
+    return verdict != TWS_ACL_DENY && tws_acl_address(u, TWS_KIND_TCP, verdict, &ip, port);
 }
 
 START_TEST(a_row_is_decided_as_it_says)
@@ -256,22 +257,134 @@ START_TEST(a_name_no_rule_can_allow_is_refused_before_it_is_resolved)
 
     make_rule(&(struct rule_text){"db.example", ANY}, &rules[0]);
     struct tws_user u = {.allow = rules, .nallow = 1};
-    ck_assert_int_eq(tws_acl_target(&u, &t), TWS_ACL_DENY);
+    ck_assert_int_eq(tws_acl_target(&u, TWS_KIND_TCP, &t), TWS_ACL_DENY);
     free_rules(rules, 1);
 
     make_rule(&(struct rule_text){"10.0.0.0/8", 22, 22}, &rules[0]);
-    ck_assert_int_eq(tws_acl_target(&u, &t), TWS_ACL_DENY);
+    ck_assert_int_eq(tws_acl_target(&u, TWS_KIND_TCP, &t), TWS_ACL_DENY);
     t.port = 22;
-    ck_assert_int_eq(tws_acl_target(&u, &t), TWS_ACL_BY_ADDRESS);
+    ck_assert_int_eq(tws_acl_target(&u, TWS_KIND_TCP, &t), TWS_ACL_BY_ADDRESS);
 }
 END_TEST
 
-START_TEST(unix_sockets_are_not_targets)
+START_TEST(whoever_may_reach_everything_may_not_reach_unix_sockets)
 {
-    struct tws_user u = {.allow_all = true};
+    struct tws_rule rule = {.port_min = 1, .port_max = 65535, .prefix = {.ip = {.family = 4}}};
+    struct tws_user all = {.allow_all = true}, every = {.allow = &rule, .nallow = 1};
     struct tws_target t = {.type = TWS_TARGET_UNIX, .name = "/run/docker.sock"};
 
-    ck_assert_int_eq(tws_acl_target(&u, &t), TWS_ACL_DENY);
+    ck_assert_int_eq(tws_acl_target(&all, TWS_KIND_UNIX, &t), TWS_ACL_DENY);
+    ck_assert_int_eq(tws_acl_target(&every, TWS_KIND_UNIX, &t), TWS_ACL_DENY);
+    ck_assert_int_eq(tws_acl_target(&all, TWS_KIND_TCP, &t), TWS_ACL_DENY);
+}
+END_TEST
+
+static const struct {
+    const char *rule, *path;
+    bool allowed;
+} paths[] = {
+    {"/run/app.sock", "/run/app.sock", true},
+    {"/run/app.sock", "/run/app.sock2", false},
+    {"/run/app.sock", "/run/app.soc", false},
+    {"/run/app.sock", "/run//app.sock", false},
+    {"/run/app.sock", "/run/../run/app.sock", false},
+    {"/run/app.sock", "run/app.sock", false},
+    {"/run/app.sock", "@run/app.sock", false},
+    {"/run/app.sock", "", false},
+    {"/run/app/*", "/run/app/a.sock", true},
+    {"/run/app/*", "/run/app/", false},
+    {"/run/app/*", "/run/app", false},
+    {"/run/app/*", "/run/app/..", false},
+    {"/run/app/*", "/run/app/../docker.sock", false},
+    {"/run/app/*", "/run/app/./a.sock", false},
+    {"/run/app/*", "/run/app/b/a.sock", false},
+    {"/run/app/*", "/run/apple/a.sock", false},
+    {"/run/app-*", "/run/app-1", true},
+    {"/run/app-*", "/run/app-", false},
+    {"/run/app-*", "/run/app-/../x", false},
+    {"/run/app-*", "/run/app-*", true},
+    {"@app", "@app", true},
+    {"@app", "/app", false},
+    {"@app-*", "@app-1", true},
+    {"@*", "@", false},
+    {"/*", "@x", false},
+};
+
+START_TEST(a_path_is_reached_by_its_one_spelling)
+{
+    struct tws_rule r = {.name = strdup(paths[_i].rule), .is_path = true};
+    struct tws_user u = {.allow = &r, .nallow = 1};
+    struct tws_target t = {.type = TWS_TARGET_UNIX};
+
+    snprintf(t.name, sizeof t.name, "%s", paths[_i].path);
+    enum tws_acl_verdict got = tws_acl_target(&u, TWS_KIND_UNIX, &t);
+    free(r.name);
+    ck_assert_msg((got == TWS_ACL_BY_NAME) == paths[_i].allowed, "%s by %s", paths[_i].path,
+                  paths[_i].rule);
+}
+END_TEST
+
+START_TEST(a_path_rule_opens_nothing_but_the_path)
+{
+    char path[] = "/run/a";
+    struct tws_rule r = {.name = path, .is_path = true, .port_min = 1, .port_max = 65535};
+    struct tws_user u = {.allow = &r, .nallow = 1};
+    struct tws_target name = make_target("a.example", 80), ip = make_target("10.0.0.1", 80);
+
+    ck_assert_int_eq(tws_acl_target(&u, TWS_KIND_TCP, &name), TWS_ACL_DENY);
+    ck_assert_int_eq(tws_acl_target(&u, TWS_KIND_UDP, &name), TWS_ACL_DENY);
+    ck_assert_int_eq(tws_acl_target(&u, TWS_KIND_TCP, &ip), TWS_ACL_DENY);
+    ck_assert(!tws_acl_address(&u, TWS_KIND_UNIX, TWS_ACL_BY_NAME, &ip.ip, 80));
+}
+END_TEST
+
+START_TEST(a_rule_for_one_protocol_is_not_for_the_other)
+{
+    static const uint8_t other[] = {[TWS_KIND_TCP] = TWS_KIND_UDP, [TWS_KIND_UDP] = TWS_KIND_TCP};
+    static const char *const rules[] = {"10.0.0.0/8", "db.example"};
+    static const char *const targets[] = {"10.0.0.1", "db.example"};
+
+    for (uint8_t kind = TWS_KIND_TCP; kind <= TWS_KIND_UDP; kind++) {
+        for (size_t i = 0; i < 2; i++) {
+            struct tws_rule r;
+            struct tws_user u = {.allow = &r, .nallow = 1};
+            struct tws_target t = make_target(targets[i], 53);
+
+            make_rule(&(struct rule_text){rules[i], ANY}, &r);
+            r.protocol = kind == TWS_KIND_TCP ? TWS_RULE_TCP : TWS_RULE_UDP;
+            enum tws_acl_verdict yes = tws_acl_target(&u, kind, &t);
+            enum tws_acl_verdict no = tws_acl_target(&u, other[kind], &t);
+            free_rules(&r, 1);
+            ck_assert_int_eq(yes, i == 0 ? TWS_ACL_BY_ADDRESS : TWS_ACL_BY_NAME);
+            ck_assert_int_eq(no, TWS_ACL_DENY);
+        }
+    }
+}
+END_TEST
+
+START_TEST(a_datagram_to_an_address_of_the_other_protocols_rule_is_denied)
+{
+    struct tws_rule r;
+    struct tws_user u = {.allow = &r, .nallow = 1};
+    struct tws_ip ip = parse_ip("10.0.0.1");
+
+    make_rule(&(struct rule_text){"10.0.0.0/8", ANY}, &r);
+    r.protocol = TWS_RULE_TCP;
+    ck_assert(tws_acl_address(&u, TWS_KIND_TCP, TWS_ACL_BY_ADDRESS, &ip, 53));
+    ck_assert(!tws_acl_address(&u, TWS_KIND_UDP, TWS_ACL_BY_ADDRESS, &ip, 53));
+}
+END_TEST
+
+START_TEST(kinds_without_addresses_are_not_for_these_rules)
+{
+    struct tws_user u = {.allow_all = true};
+    struct tws_target t = make_target("10.0.0.1", 80);
+
+    for (uint8_t kind = 0; kind < 16; kind++)
+        if (kind != TWS_KIND_TCP && kind != TWS_KIND_UDP) {
+            ck_assert_int_eq(tws_acl_target(&u, kind, &t), TWS_ACL_DENY);
+            ck_assert(!tws_acl_address(&u, kind, TWS_ACL_ANY, &t.ip, 80));
+        }
 }
 END_TEST
 
@@ -280,7 +393,7 @@ START_TEST(nothing_is_reached_on_a_denial)
     struct tws_user u = {.allow_all = true};
     struct tws_ip ip = parse_ip("10.0.0.1");
 
-    ck_assert(!tws_acl_address(&u, TWS_ACL_DENY, &ip, 80));
+    ck_assert(!tws_acl_address(&u, TWS_KIND_TCP, TWS_ACL_DENY, &ip, 80));
 }
 END_TEST
 
@@ -290,7 +403,13 @@ int main(void)
     tcase_add_loop_test(tc, a_row_is_decided_as_it_says, 0, (int)(sizeof rows / sizeof rows[0]));
     tcase_add_test(tc, a_user_without_limits_reaches_all_but_the_special_addresses);
     tcase_add_test(tc, a_name_no_rule_can_allow_is_refused_before_it_is_resolved);
-    tcase_add_test(tc, unix_sockets_are_not_targets);
+    tcase_add_test(tc, whoever_may_reach_everything_may_not_reach_unix_sockets);
+    tcase_add_loop_test(tc, a_path_is_reached_by_its_one_spelling, 0,
+                        (int)(sizeof paths / sizeof paths[0]));
+    tcase_add_test(tc, a_path_rule_opens_nothing_but_the_path);
+    tcase_add_test(tc, a_rule_for_one_protocol_is_not_for_the_other);
+    tcase_add_test(tc, a_datagram_to_an_address_of_the_other_protocols_rule_is_denied);
+    tcase_add_test(tc, kinds_without_addresses_are_not_for_these_rules);
     tcase_add_test(tc, nothing_is_reached_on_a_denial);
 
     Suite *s = suite_create("tunnel/acl");
