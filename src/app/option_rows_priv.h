@@ -5,5 +5,6 @@
 #include "tws/app/option.h"
 
 extern const struct tws_table tws_table_forward; /* struct tws_forward_settings */
+extern const struct tws_table tws_table_uplink;  /* struct tws_uplink_settings */
 
 #endif

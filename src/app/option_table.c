@@ -35,140 +35,6 @@ static const char *const balances[] = {"active-backup", "round-robin", "least-lo
 _Static_assert(sizeof balances / sizeof *balances == TWS_BALANCE_END + 1,
                "balances[] follows the enum");
 
-static const char *const uplink_roles[] = {"available", "backup", NULL};
-_Static_assert(TWS_UPLINK_AVAILABLE == 1 && TWS_UPLINK_BACKUP == 2, "uplink_roles[] follows");
-
-static const struct tws_option uplink_rows[] = {
-    {.name = "name",
-     .type = TWS_TYPE_TEXT,
-     .flags = TWS_OPT_CLIENT | TWS_OPT_REQUIRED,
-     .offset = offsetof(struct tws_uplink_settings, name),
-     .min = 1,
-     .max = 64,
-     .arg = "NAME",
-     .help = "The uplink's name in the log: letters, digits, dots, dashes and underscores."},
-    {.name = "interface",
-     .type = TWS_TYPE_TEXT,
-     .flags = TWS_OPT_CLIENT,
-     .offset = offsetof(struct tws_uplink_settings, interface),
-     .min = 1,
-     .max = 15,
-     .arg = "DEVICE",
-     .help = "The network device its links go out of, such as wlan0, whatever the routing table "
-             "prefers. Not given: the routing table decides."},
-    {.name = "source",
-     .type = TWS_TYPE_IP,
-     .flags = TWS_OPT_CLIENT,
-     .offset = offsetof(struct tws_uplink_settings, source),
-     .arg = "ADDR",
-     .help = "The address of this machine its links come from, for networks that are told apart "
-             "by rules on the source (ip rule). Not given: the kernel's choice."},
-    {.name = "connections",
-     .type = TWS_TYPE_NUMBER,
-     .flags = TWS_OPT_CLIENT,
-     .offset = offsetof(struct tws_uplink_settings, connections),
-     .fallback = "1",
-     .min = 1,
-     .max = TWS_UPLINK_LINKS,
-     .arg = "N",
-     .help = "Links to keep up over this uplink; all uplinks together have at most 16."},
-    {.name = "weight",
-     .type = TWS_TYPE_NUMBER,
-     .flags = TWS_OPT_CLIENT,
-     .offset = offsetof(struct tws_uplink_settings, weight),
-     .fallback = "1",
-     .min = 1,
-     .max = 1000,
-     .arg = "N",
-     .help = "Its share of the connections beside the other uplinks' weights, for each link, when "
-             "schedule is weighted or auto."},
-    {.name = "role",
-     .type = TWS_TYPE_CHOICE,
-     .flags = TWS_OPT_CLIENT,
-     .offset = offsetof(struct tws_uplink_settings, role),
-     .fallback = "available",
-     .choices = uplink_roles,
-     .arg = "ROLE",
-     .help = "backup: its links are kept up and carry nothing as long as a link of an uplink that "
-             "is available works."},
-};
-
-static const struct tws_table uplink_table = {"uplink", uplink_rows,
-                                              sizeof uplink_rows / sizeof *uplink_rows,
-                                              sizeof(struct tws_uplink_settings)};
-
-static const struct tws_option user_rows[] = {
-    {.name = "name",
-     .type = TWS_TYPE_TEXT,
-     .flags = TWS_OPT_SERVER | TWS_OPT_REQUIRED,
-     .offset = offsetof(struct tws_user_settings, name),
-     .min = 1,
-     .max = 64,
-     .arg = "NAME",
-     .help = "The user's name in the log."},
-    {.name = "key",
-     .type = TWS_TYPE_SECRET,
-     .flags = TWS_OPT_SERVER | TWS_OPT_REQUIRED,
-     .offset = offsetof(struct tws_user_settings, key),
-     .min = 1,
-     .arg = "KEY",
-     .help = "The user's key: the line that tws keygen made, or its last part beside key_id."},
-    {.name = "key_id",
-     .type = TWS_TYPE_TEXT,
-     .flags = TWS_OPT_SERVER,
-     .offset = offsetof(struct tws_user_settings, key_id),
-     .min = 16,
-     .max = 16,
-     .arg = "HEX",
-     .help = "The key's id, 16 hex digits, when key holds the secret part alone."},
-    {.name = "allow",
-     .type = TWS_TYPE_RULE,
-     .flags = TWS_OPT_SERVER | TWS_OPT_LIST | TWS_OPT_REQUIRED,
-     .offset = offsetof(struct tws_user_settings, allow),
-     .arg = "TARGET",
-     .help = "The targets this user may reach; see TARGETS. An empty list allows none."},
-    {.name = "max_channels",
-     .type = TWS_TYPE_NUMBER,
-     .flags = TWS_OPT_SERVER,
-     .offset = offsetof(struct tws_user_settings, max_channels),
-     .fallback = "0",
-     .max = 1000000,
-     .arg = "N",
-     .help = "Connections open at once over all sessions of this user; 0: no limit but that of "
-             "each session."},
-    {.name = "max_sessions",
-     .type = TWS_TYPE_NUMBER,
-     .flags = TWS_OPT_SERVER,
-     .offset = offsetof(struct tws_user_settings, max_sessions),
-     .fallback = "0",
-     .max = 1000000,
-     .arg = "N",
-     .help = "Clients at once with this key; 0: no limit."},
-    {.name = "rate",
-     .type = TWS_TYPE_SIZE,
-     .flags = TWS_OPT_SERVER,
-     .offset = offsetof(struct tws_user_settings, rate),
-     .fallback = "0",
-     .max = 1024 * GIB,
-     .arg = "SIZE",
-     .help = "Bytes per second in each direction; 0: no limit."},
-};
-
-static const struct tws_table user_table = {"user", user_rows, sizeof user_rows / sizeof *user_rows,
-                                            sizeof(struct tws_user_settings)};
-
-static const struct tws_option keys_rows[] = {
-    {.name = "users",
-     .type = TWS_TYPE_RECORDS,
-     .flags = TWS_OPT_SERVER | TWS_OPT_LIST | TWS_OPT_REQUIRED | TWS_OPT_RELOAD,
-     .offset = offsetof(struct tws_keys_file, users),
-     .records = &user_table,
-     .help = "Who may connect, with which key, to what."},
-};
-
-static const struct tws_table keys_table = {
-    "keys file", keys_rows, sizeof keys_rows / sizeof *keys_rows, sizeof(struct tws_keys_file)};
-
 static const struct tws_option settings_rows[] = {
     {.name = "config",
      .type = TWS_TYPE_TEXT,
@@ -316,7 +182,7 @@ static const struct tws_option settings_rows[] = {
      .type = TWS_TYPE_RECORDS,
      .flags = TWS_OPT_CLIENT | TWS_OPT_LIST | TWS_OPT_RELOAD,
      .offset = AT(uplinks),
-     .records = &uplink_table,
+     .records = &tws_table_uplink,
      .help = "Ways out of this machine, to spread the links over; instead of connections."},
     {.name = "schedule",
      .type = TWS_TYPE_CHOICE,
@@ -578,9 +444,4 @@ _Static_assert(sizeof settings_rows / sizeof *settings_rows <= TWS_OPTIONS_MAX,
 const struct tws_table *tws_table_settings(void)
 {
     return &settings_table;
-}
-
-const struct tws_table *tws_table_keys(void)
-{
-    return &keys_table;
 }

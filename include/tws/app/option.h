@@ -74,7 +74,7 @@ struct tws_table {
     size_t nrows, size;
 };
 
-#define TWS_OPTIONS_MAX 48 /* rows of one table */
+#define TWS_OPTIONS_MAX 96 /* rows of one table */
 
 const struct tws_table *tws_table_settings(void); /* struct tws_settings */
 const struct tws_table *tws_table_keys(void);     /* struct tws_keys_file */
