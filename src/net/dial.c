@@ -41,6 +41,8 @@ int tws_dial(const struct tws_sockaddr *to, const struct tws_dial_from *from, in
     int error = apply_source(s, family, from);
     if (error == 0) {
         tws_socket_set_nodelay(s);
+        /* Mostly there is something to send at once: it carries the last ACK of the handshake. */
+        tws_socket_set_quickack(s, false);
         if (connect(s, (const struct sockaddr *)&to->ss, to->len) != 0 && errno != EINPROGRESS)
             error = errno;
     }

@@ -468,9 +468,13 @@ tws_err tws_relay_new(const struct tws_relay_config *cfg)
     r->opened_us = r->active_us = tws_carrier_now(cfg->carrier);
     tws_local_attach(&r->local, &relay_ops, cfg->carrier, cfg->channel);
     watch_time(r);
-    if (tws_front_has_early(r->front))
+    /* Who was accepted has mostly spoken by now; its bytes then travel right behind OPEN. */
+    if (!cfg->dialled || tws_front_has_early(r->front))
         tws_channel_set_ready(cfg->channel, true, now_of(r));
     deliver(r); /* early data may be waiting */
+    /* Nothing to carry the last ACK of the handshake: the target would wait for it. */
+    if (cfg->dialled && tws_channel_stats(cfg->channel).received == 0)
+        tws_socket_set_quickack(cfg->fd, true);
     tws_carrier_kick(cfg->carrier);
     return TWS_OK;
 

@@ -24,7 +24,7 @@ struct tws_relay_config {
     struct tws_carrier *carrier;
     struct tws_channel *channel;
     int fd;             /* connected, non-blocking; the relay's from now on, also on failure */
-    bool dialled;       /* it did not inherit keep-alive from a listener */
+    bool dialled;       /* by tws_connector_start(), not accepted */
     const char *source; /* for the audit line; copied */
     const char *target;
     struct tws_throttle *up, *down; /* local -> peer, peer -> local; NULL: no limit */

@@ -27,6 +27,9 @@ void tws_sockaddr_format(const struct tws_sockaddr *sa, char *out, size_t cap);
 /* Non-blocking reads and writes are the kernel's own; these set options and ignore what a socket
  * type does not have. */
 void tws_socket_set_nodelay(int fd);
+/* Not quick: the kernel waits a moment with an ACK, for data to carry it. Quick: it waits no more,
+ * until data goes both ways again (tcp(7), TCP_QUICKACK). */
+void tws_socket_set_quickack(int fd, bool quick);
 void tws_socket_set_keepalive(int fd); /* 60 s idle, 15 s apart, 4 probes */
 void tws_socket_set_notsent_lowat(int fd, int bytes);
 /* close() now answers with RST: SO_LINGER 0. */
