@@ -2,16 +2,23 @@
  * config.h. */
 #include "config_priv.h"
 
+#include "tws/base/secret.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* What is to know of a kind, in the order of enum tws_forward_kind. */
 static const struct {
     const char *name;
     bool has_remote;
+    bool is_proxy; /* its clients say where they go, and who they are */
 } kinds[] = {
-    [TWS_FORWARD_TCP] = {"tcp", true},
+    [TWS_FORWARD_TCP] = {"tcp", true, false},
+    [TWS_FORWARD_SOCKS] = {"socks", false, true},
+    [TWS_FORWARD_HTTP] = {"http", false, true},
+    [TWS_FORWARD_PROXY] = {"proxy", false, true},
 };
 _Static_assert(sizeof kinds / sizeof *kinds == TWS_FORWARD_END, "each kind has its row");
 
@@ -33,6 +40,8 @@ __attribute__((format(printf, 4, 5))) static void complain(const struct tws_sett
         tws_config_error(s, diag, "listen", "%s", text);
 }
 
+/* ---- what a kind needs ---- */
+
 static void judge_remote(const struct tws_settings *s, struct tws_diag *diag,
                          const struct tws_forward_settings *f)
 {
@@ -51,6 +60,47 @@ static void judge_remote(const struct tws_settings *s, struct tws_diag *diag,
                  "127.0.0.1:8000-8010 and host:9000-9010",
                  tws_spot_count(&f->listen), tws_spot_count(&f->remote));
 }
+
+/* Whether only this machine can connect, or somebody else decides that. */
+static bool is_private(const struct tws_spot *listen)
+{
+    struct tws_ip ip;
+
+    if (listen->type != TWS_SPOT_INET)
+        return true;
+    if (tws_ip_parse(listen->name, &ip) == TWS_OK)
+        return tws_ip_is_loopback(&ip);
+    return strcmp(listen->name, "localhost") == 0;
+}
+
+static void judge_login(const struct tws_settings *s, struct tws_diag *diag,
+                        const struct tws_forward_settings *f)
+{
+    const char *kind = kinds[f->kind - 1].name;
+    char text[TWS_SPOT_TEXT];
+
+    if (!kinds[f->kind - 1].is_proxy) {
+        if (f->user != NULL || f->password != NULL || f->optimistic)
+            complain(s, diag, f, "forward of kind %s has no use for user, password and optimistic",
+                     kind);
+        return;
+    }
+    if ((f->user != NULL) != (f->password != NULL))
+        complain(s, diag, f, "forward of kind %s has a %s without a %s: give both or neither", kind,
+                 f->user != NULL ? "user" : "password", f->user != NULL ? "password" : "user");
+    if (f->password != NULL && s->file_is_exposed)
+        tws_diag_warn(diag, "%s:%u: others can read this file with a password; do: chmod 600 %s",
+                      s->config, f->line, s->config);
+    if (f->user == NULL && f->password == NULL && !is_private(&f->listen)) {
+        tws_spot_format(&f->listen, text, sizeof text);
+        tws_diag_warn(diag,
+                      "forward of kind %s on %s: whoever reaches it uses the tunnel; give user and "
+                      "password, or listen on 127.0.0.1",
+                      kind, text);
+    }
+}
+
+/* ---- all ---- */
 
 static void judge_listen(const struct tws_settings *s, struct tws_diag *diag,
                          const struct tws_client_config *c, const struct tws_forward_settings *f)
@@ -78,6 +128,20 @@ static struct tws_spot port_of(const struct tws_spot *range, unsigned i)
     return s;
 }
 
+/* The forward of the i-th port; there is room for it. TWS_NOMEM. */
+static tws_err add_one(struct tws_client_config *c, const struct tws_forward_settings *f,
+                       unsigned i)
+{
+    struct tws_forward *out = &c->forwards[c->nforwards++];
+
+    *out = (struct tws_forward){.listen = port_of(&f->listen, i),
+                                .remote = port_of(&f->remote, i),
+                                .kind = (enum tws_forward_kind)(f->kind - 1),
+                                .optimistic = f->optimistic};
+    tws_err err = tws_config_copy(f->user, &out->user);
+    return err == TWS_OK ? tws_config_copy(f->password, &out->password) : err;
+}
+
 /* A forward for each port of the range. TWS_NOMEM. */
 static tws_err add_forward(const struct tws_settings *s, struct tws_diag *diag,
                            struct tws_client_config *c, const struct tws_forward_settings *f)
@@ -90,11 +154,12 @@ static tws_err add_forward(const struct tws_settings *s, struct tws_diag *diag,
     c->forwards = grown;
     judge_remote(s, diag, f);
     judge_listen(s, diag, c, f);
-    for (unsigned i = 0; i < n; i++)
-        c->forwards[c->nforwards++] =
-            (struct tws_forward){.listen = port_of(&f->listen, i),
-                                 .remote = port_of(&f->remote, i),
-                                 .kind = (enum tws_forward_kind)(f->kind - 1)};
+    judge_login(s, diag, f);
+    for (unsigned i = 0; i < n; i++) {
+        tws_err err = add_one(c, f, i);
+        if (err != TWS_OK)
+            return err;
+    }
     return TWS_OK;
 }
 
@@ -134,5 +199,13 @@ tws_err tws_config_take_forwards(const struct tws_settings *s, struct tws_diag *
 
 void tws_config_free_forwards(struct tws_client_config *c)
 {
+    for (size_t i = 0; i < c->nforwards; i++) {
+        struct tws_forward *f = &c->forwards[i];
+
+        if (f->password != NULL)
+            tws_wipe(f->password, strlen(f->password));
+        free(f->password);
+        free(f->user);
+    }
     free(c->forwards);
 }

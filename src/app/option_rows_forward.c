@@ -8,7 +8,7 @@
 #define AT(field) offsetof(struct tws_forward_settings, field)
 
 /* In the order of enum tws_forward_kind. */
-static const char *const kinds[] = {"tcp", NULL};
+static const char *const kinds[] = {"tcp", "socks", "http", "proxy", NULL};
 _Static_assert(sizeof kinds / sizeof *kinds == TWS_FORWARD_END + 1, "kinds[] follows the enum");
 
 static const struct tws_option rows[] = {
@@ -19,7 +19,9 @@ static const struct tws_option rows[] = {
      .fallback = "tcp",
      .choices = kinds,
      .arg = "KIND",
-     .help = "How connections come in and who says where they go. tcp: all go to remote."},
+     .help = "How connections come in and who says where they go. tcp: all go to remote; socks: "
+             "each client says where, in SOCKS 4, 4a or 5; http: the same as an HTTP proxy; proxy: "
+             "both of these on one port."},
     {.name = "listen",
      .type = TWS_TYPE_SPOT,
      .flags = TWS_OPT_CLIENT | TWS_OPT_REQUIRED,
@@ -38,6 +40,32 @@ static const struct tws_option rows[] = {
          "Where the server connects each of them to; a name is resolved by the server, and a unix "
          "socket is one there. It has as many ports as listen. Kinds whose clients say where "
          "they want to go have none."},
+    {.name = "user",
+     .type = TWS_TYPE_TEXT,
+     .flags = TWS_OPT_CLIENT,
+     .offset = AT(user),
+     .min = 1,
+     .max = 255,
+     .arg = "NAME",
+     .help = "Kinds socks, http and proxy: the user name that clients must give, beside password. "
+             "SOCKS 4 has no passwords and is refused then. Not given: anyone who can connect is "
+             "served."},
+    {.name = "password",
+     .type = TWS_TYPE_SECRET,
+     .flags = TWS_OPT_CLIENT,
+     .offset = AT(password),
+     .min = 1,
+     .max = 255,
+     .arg = "SECRET",
+     .help = "The password that belongs to user."},
+    {.name = "optimistic",
+     .type = TWS_TYPE_FLAG,
+     .flags = TWS_OPT_CLIENT,
+     .offset = AT(optimistic),
+     .fallback = "false",
+     .help = "Kinds socks, http and proxy: clients hear that they are connected before the target "
+             "answered. That saves a round trip; a target that cannot be reached is then a "
+             "connection that closes."},
 };
 
 const struct tws_table tws_table_forward = {"forward", rows, sizeof rows / sizeof *rows,

@@ -23,13 +23,25 @@ void tws_settings_fini(struct tws_settings *s)
     tws_record_fini(tws_table_settings(), s);
 }
 
+/* NOLINTBEGIN(misc-no-recursion): as deep as the tables, which end */
+static void forget(const struct tws_table *t, char *record)
+{
+    for (size_t i = 0; i < t->nrows; i++) {
+        const struct tws_option *o = &t->rows[i];
+        struct tws_items *items = (void *)(record + o->offset);
+
+        if (o->type == TWS_TYPE_SECRET)
+            tws_value_fini(o, record + o->offset);
+        for (size_t k = 0; o->type == TWS_TYPE_RECORDS && k < items->n; k++)
+            forget(o->records, (char *)items->p + k * o->records->size);
+    }
+}
+
+/* NOLINTEND(misc-no-recursion) */
+
 void tws_settings_forget(struct tws_settings *s)
 {
-    const struct tws_table *t = tws_table_settings();
-
-    for (size_t i = 0; i < t->nrows; i++)
-        if (t->rows[i].type == TWS_TYPE_SECRET)
-            tws_value_fini(&t->rows[i], (char *)s + t->rows[i].offset);
+    forget(tws_table_settings(), (char *)s);
 }
 
 /* FNV-1a: only tells "another text" from "the same". */

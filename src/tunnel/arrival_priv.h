@@ -8,6 +8,7 @@
 #define TWS_TUNNEL_ARRIVAL_PRIV_H
 
 #include "tws/net/socket.h"
+#include "tws/proto/http_body.h"
 #include "tws/proto/target.h"
 
 #define TWS_REPLY_MAX 1024 /* bytes of a protocol's answer */
@@ -31,6 +32,10 @@ struct tws_arrival {
     struct tws_target original;    /* where it was going when it was caught; type 0: here */
     struct tws_span early;         /* bytes of the stream that were read already; borrowed */
     const struct tws_reply *reply; /* NULL: nothing is answered, or it was already */
+    /* An HTTP request: of what the client sends only its body goes on; this is what is still to
+     * come. */
+    bool is_request;
+    struct tws_http_body body;
 };
 
 #endif

@@ -1,5 +1,6 @@
 /*
- * egress_stream.c - see egress_priv.h: channels that are byte streams, to TCP targets and unix sockets.
+ * egress_stream.c - see egress_priv.h: channels that are byte streams, to TCP targets and unix
+ * sockets.
  *
  * A dial is the local side of its channel until the target answered; then a relay takes its place.
  * Early data waits in the engine meanwhile.

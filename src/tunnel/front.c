@@ -10,6 +10,8 @@
 struct tws_front {
     const struct tws_reply *reply; /* NULL: nothing is owed */
     struct tws_partings *partings;
+    bool is_request;
+    struct tws_http_body body;
     size_t at, n; /* in `early`: what was taken, what there is */
     uint8_t early[];
 };
@@ -22,6 +24,10 @@ struct tws_front *tws_front_new(const struct tws_front_config *cfg)
     if (f == NULL)
         return NULL;
     *f = (struct tws_front){.reply = cfg->reply, .partings = cfg->partings, .n = cfg->early.n};
+    if (cfg->body != NULL) {
+        f->is_request = true;
+        f->body = *cfg->body;
+    }
     if (cfg->early.n > 0)
         memcpy(f->early, cfg->early.p, cfg->early.n);
     return f;
@@ -44,6 +50,14 @@ ssize_t tws_front_read(struct tws_front *f, void *buf, size_t cap)
     memcpy(buf, f->early + f->at, n);
     f->at += n;
     return (ssize_t)n;
+}
+
+bool tws_front_admit(struct tws_front *f, const void *bytes, size_t *n)
+{
+    if (f == NULL || !f->is_request)
+        return true;
+    *n = tws_http_body_take(&f->body, (struct tws_span){bytes, *n});
+    return f->body.state != TWS_BODY_WRONG;
 }
 
 bool tws_front_owes_answer(const struct tws_front *f)

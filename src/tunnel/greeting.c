@@ -76,6 +76,21 @@ void tws_greeting_say(struct tws_greeting *g, const void *words, size_t n)
         g->unheard = true;
 }
 
+bool tws_greeting_replace(struct tws_greeting *g, size_t used, struct tws_span by, size_t rest)
+{
+    uint8_t *p = malloc(by.n + rest);
+
+    if (p == NULL)
+        return false;
+    memcpy(p, by.p, by.n);
+    memcpy(p + by.n, g->buf + used, rest);
+    tws_wipe(g->buf, g->n);
+    free(g->buf);
+    g->buf = p;
+    g->n = g->cap = by.n + rest;
+    return true;
+}
+
 /* ---- bytes ---- */
 
 /* True: it goes on. */

@@ -63,6 +63,11 @@ struct tws_greeting {
 /* Sends at once; a client that does not take it is sent away. */
 void tws_greeting_say(struct tws_greeting *g, const void *words, size_t n);
 
+/* The stream begins with these instead of the first `used` bytes that came, and behind them with
+ * at most `rest` of those that follow. False: out of memory. The greeter returns at once, with
+ * *used 0: what it was given is no longer there. */
+bool tws_greeting_replace(struct tws_greeting *g, size_t used, struct tws_span by, size_t rest);
+
 struct tws_greetings {
     struct tws_loop *loop;
     struct tws_partings *partings;

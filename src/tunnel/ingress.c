@@ -17,6 +17,9 @@
 /* In the order of enum tws_forward_kind. */
 static const struct tws_inlet_ops *const kinds[] = {
     [TWS_FORWARD_TCP] = &tws_inlet_tcp,
+    [TWS_FORWARD_SOCKS] = &tws_inlet_socks,
+    [TWS_FORWARD_HTTP] = &tws_inlet_http,
+    [TWS_FORWARD_PROXY] = &tws_inlet_proxy,
 };
 _Static_assert(sizeof kinds / sizeof *kinds == TWS_FORWARD_END, "each kind has its operations");
 
@@ -44,10 +47,14 @@ static tws_err new_front(struct tws_ingress *in, const struct tws_arrival *a,
                          struct tws_front **out)
 {
     const struct tws_front_config cfg = {
-        .early = a->early, .reply = a->reply, .partings = &in->partings};
+        .early = a->early,
+        .reply = a->reply,
+        .partings = &in->partings,
+        .body = a->is_request ? &a->body : NULL,
+    };
 
     *out = NULL;
-    if (a->early.n == 0 && a->reply == NULL)
+    if (a->early.n == 0 && a->reply == NULL && !a->is_request)
         return TWS_OK;
     *out = tws_front_new(&cfg);
     return *out == NULL ? TWS_NOMEM : TWS_OK;
@@ -257,13 +264,16 @@ static void tell_cannot_listen(const struct tws_forward *conf, tws_err err, int 
             err == TWS_SYS ? tws_listener_advice(error) : "");
 }
 
-static void tell_listening(const struct tws_forward *conf)
+static void tell_listening(const struct tws_inlet *l)
 {
     char where[TWS_SPOT_TEXT], remote[TWS_SPOT_TEXT];
 
-    tws_spot_format(&conf->listen, where, sizeof where);
-    tws_spot_format(&conf->remote, remote, sizeof remote);
-    tws_log(TWS_LOG_INFO, "listening", "listen=%s remote=%s", where, remote);
+    tws_spot_format(&l->listen, where, sizeof where);
+    tws_spot_format(&l->conf->remote, remote, sizeof remote);
+    if (l->ops->greeter != NULL)
+        tws_log(TWS_LOG_INFO, "listening", "listen=%s kind=%s", where, l->ops->greeter->name);
+    else
+        tws_log(TWS_LOG_INFO, "listening", "listen=%s remote=%s", where, remote);
 }
 
 static tws_err new_inlet(struct tws_ingress *in, const struct tws_forward *conf,
@@ -286,7 +296,7 @@ static tws_err new_inlet(struct tws_ingress *in, const struct tws_forward *conf,
         errno = saved;
         return err;
     }
-    tell_listening(conf);
+    tell_listening(l);
     *out = l;
     return TWS_OK;
 }

@@ -59,5 +59,11 @@ void tws_inlet_stream_address(const struct tws_inlet *l, struct tws_sockaddr *ou
 void tws_inlet_accepted(void *arg, int fd, const struct tws_sockaddr *peer);
 
 extern const struct tws_inlet_ops tws_inlet_tcp;
+extern const struct tws_inlet_ops tws_inlet_socks;
+extern const struct tws_inlet_ops tws_inlet_http;
+extern const struct tws_inlet_ops tws_inlet_proxy; /* SOCKS and HTTP, told apart */
+
+extern const struct tws_greeter tws_greeter_socks;
+extern const struct tws_greeter tws_greeter_http;
 
 #endif

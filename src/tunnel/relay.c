@@ -199,10 +199,14 @@ static void pull(struct tws_local *local, const struct tws_pull *p)
     ssize_t n = early ? tws_front_read(r->front, p->buf, room) : read(r->io.fd, p->buf, room);
     if (n > 0) {
         bool more = (size_t)n == room || r->hung_up || early;
+        size_t kept = (size_t)n;
         if (r->up != NULL)
             tws_throttle_take(r->up, (size_t)n);
         r->active_us = now_of(r);
-        tws_session_pulled(s, (size_t)n, more ? TWS_PULLED_MORE : 0);
+        bool fine = early || tws_front_admit(r->front, p->buf, &kept);
+        tws_session_pulled(s, fine ? kept : 0, more ? TWS_PULLED_MORE : 0);
+        if (!fine)
+            reset(r, TWS_CODE_PROTOCOL);
     } else if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
         tws_session_pulled(s, 0, errno == EINTR ? TWS_PULLED_MORE : 0);
     } else {

@@ -162,4 +162,33 @@ save("proxy_url", {
     "http": b"http://proxy:3128", "login": b"http://user:p%40ss@proxy:3128/", "socks5": b"socks5://[::1]",
     "socks5h": b"socks5h://u@proxy:9050", "bare": b"proxy:3128", "scheme": b"ftp://x", "path": b"http://p:1/x",
     "percent": b"http://u%4@p:1", "at": b"http://a@b@c:1", "empty": b"",
+save("socks", {
+    "methods": b"\5\1\0", "methods_password": b"\5\2\0\2", "methods_none": b"\5\0",
+    "login": b"\1\5alice\6secret", "login_empty": b"\1\0\0",
+    "connect4": b"\5\1\0" + V4, "connect6": b"\5\1\0" + V6, "connect_name": b"\5\1\0" + NAME,
+    "connect_literal": b"\5\1\0\3\x09127.0.0.1\0\x50", "unix": b"\5\1\0" + UNIX,
+    "associate": b"\5\3\0\1" + bytes(6), "bind": b"\5\2\0" + V4,
+    "socks4": b"\4\1\0\x50\x7f\0\0\1me\0", "socks4a": b"\4\1\0\x50\0\0\0\1\0localhost\0",
+    "socks4a_empty": b"\4\1\0\x50\0\0\0\1\0\0", "socks4_long": b"\4\1\0\x50\x7f\0\0\1" + b"u" * 300,
+    "http": b"GET / HTTP/1.1\r\n\r\n",
+})
+
+HTTP_END = b"\r\n\r\n"
+save("http_proxy", {
+    "connect": b"CONNECT example.com:443 HTTP/1.1\r\nHost: example.com:443" + HTTP_END + b"\x16\x03\x01",
+    "connect6": b"CONNECT [::1]:22 HTTP/1.0" + HTTP_END,
+    "connect_body": b"CONNECT h:1 HTTP/1.1\r\nContent-Length: 5" + HTTP_END + b"hello",
+    "get": b"GET http://example.com/a?b=c HTTP/1.1\r\nHost: example.com\r\nAccept: */*" + HTTP_END,
+    "get_query": b"GET http://h:8080?q HTTP/1.0" + HTTP_END, "options": b"OPTIONS http://h HTTP/1.1" + HTTP_END,
+    "hops": b"GET http://h/ HTTP/1.1\r\nConnection: x-a, close\r\nX-A: 1\r\nTE: t\r\nUpgrade: h2c" + HTTP_END,
+    "login": b"GET http://h/ HTTP/1.1\r\nProxy-Authorization: Basic YTpi" + HTTP_END,
+    "length": b"PUT http://h/ HTTP/1.1\r\nContent-Length: 5" + HTTP_END + b"helloGET /evil HTTP/1.1" + HTTP_END,
+    "chunks": b"PUT http://h/ HTTP/1.1\r\nTransfer-Encoding: chunked" + HTTP_END
+    + b"5;x=y\r\nhello\r\n0\r\nT: v" + HTTP_END + b"GET /evil HTTP/1.1" + HTTP_END,
+    "chunks_broken": b"PUT http://h/ HTTP/1.1\r\nTransfer-Encoding: chunked" + HTTP_END + b"5\nhello\n0\n\n",
+    "both": b"PUT http://h/ HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked" + HTTP_END,
+    "names_length": b"PUT http://h/ HTTP/1.1\r\nConnection: content-length\r\nContent-Length: 5" + HTTP_END,
+    "folded": b"GET http://h/ HTTP/1.1\r\nA: b\r\n c" + HTTP_END, "bare_lf": b"GET http://h/ HTTP/1.1\nA: b\n\n",
+    "userinfo": b"GET http://u:p@h/ HTTP/1.1" + HTTP_END, "origin": b"GET / HTTP/1.1\r\nHost: h" + HTTP_END,
+    "tls": b"\x16\x03\x01\x02\0\1\0",
 })

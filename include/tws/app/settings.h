@@ -63,6 +63,8 @@ struct tws_forward_settings {
     unsigned line;
     uint32_t kind; /* 1 + enum tws_forward_kind */
     struct tws_spot listen, remote;
+    char *user, *password;
+    bool optimistic;
 };
 
 struct tws_uplink_settings {

@@ -39,7 +39,10 @@ struct tws_key {
 
 /* How connections come in, and who says where they go. */
 enum tws_forward_kind {
-    TWS_FORWARD_TCP, /* accepted on `listen`, all to `remote` */
+    TWS_FORWARD_TCP,   /* accepted on `listen`, all to `remote` */
+    TWS_FORWARD_SOCKS, /* its client says where: SOCKS 4, 4a, 5 */
+    TWS_FORWARD_HTTP,  /* an HTTP proxy */
+    TWS_FORWARD_PROXY, /* both */
     TWS_FORWARD_END,
 };
 
@@ -47,6 +50,8 @@ struct tws_forward {
     struct tws_spot listen; /* one port, a unix socket or a descriptor */
     struct tws_spot remote; /* one port or a unix socket; TWS_SPOT_NONE: the kind needs none */
     enum tws_forward_kind kind;
+    char *user, *password; /* asked of SOCKS and HTTP clients; both or neither */
+    bool optimistic;       /* they hear that all is well before the target answered */
 };
 
 /* What both ends know of sessions, links and channels. */
