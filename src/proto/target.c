@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum open_param { OPEN_SOURCE = 1, OPEN_ORIGINAL = 2 };
+enum open_param { OPEN_SOURCE = 1, OPEN_ORIGINAL = 2, OPEN_ACCEPTS = 3, OPEN_LISTENER = 4 };
 
 void tws_target_from_hostport(const struct tws_hostport *hp, struct tws_target *out)
 {
@@ -141,6 +141,24 @@ void tws_target_format(const struct tws_target *t, char *out, size_t cap)
     tws_hostport_format(&hp, out, cap);
 }
 
+static void write_accepts(struct tws_writer *w, uint8_t kind)
+{
+    if (kind == 0)
+        return;
+    size_t begin = tws_param_begin(w, OPEN_ACCEPTS, 0);
+    tws_write_u8(w, kind);
+    tws_param_end(w, begin);
+}
+
+static void write_listener(struct tws_writer *w, uint32_t channel)
+{
+    if (channel == 0)
+        return;
+    size_t begin = tws_param_begin(w, OPEN_LISTENER, 0);
+    tws_write_u32(w, channel);
+    tws_param_end(w, begin);
+}
+
 static void write_param(struct tws_writer *w, uint8_t type, const struct tws_target *t)
 {
     if (t->type == 0)
@@ -156,6 +174,8 @@ void tws_open_write(struct tws_writer *w, const struct tws_open *o)
     tws_target_write(w, &o->target);
     write_param(w, OPEN_SOURCE, &o->source);
     write_param(w, OPEN_ORIGINAL, &o->original);
+    write_accepts(w, o->accepts);
+    write_listener(w, o->listener);
 }
 
 /* A value that is one target and nothing else. */
@@ -168,6 +188,33 @@ static tws_err read_whole_target(struct tws_span value, struct tws_target *out)
     return TWS_OK;
 }
 
+static bool is_kind(uint8_t kind)
+{
+    return kind >= TWS_KIND_TCP && kind <= TWS_KIND_LISTEN;
+}
+
+static tws_err read_accepts(struct tws_span value, uint8_t *out)
+{
+    struct tws_reader r = tws_reader(value);
+    uint8_t kind = tws_read_u8(&r);
+
+    if (r.failed || r.left > 0 || !is_kind(kind) || kind == TWS_KIND_LISTEN)
+        return TWS_E_PROTOCOL;
+    *out = kind;
+    return TWS_OK;
+}
+
+static tws_err read_listener(struct tws_span value, uint32_t *out)
+{
+    struct tws_reader r = tws_reader(value);
+    uint32_t channel = tws_read_u32(&r);
+
+    if (r.failed || r.left > 0 || channel == 0)
+        return TWS_E_PROTOCOL;
+    *out = channel;
+    return TWS_OK;
+}
+
 static tws_err read_param(const struct tws_param *p, struct tws_open *o)
 {
     switch (p->type) {
@@ -175,6 +222,10 @@ static tws_err read_param(const struct tws_param *p, struct tws_open *o)
         return read_whole_target(p->value, &o->source);
     case OPEN_ORIGINAL:
         return read_whole_target(p->value, &o->original);
+    case OPEN_ACCEPTS:
+        return read_accepts(p->value, &o->accepts);
+    case OPEN_LISTENER:
+        return read_listener(p->value, &o->listener);
     default:
         return tws_param_unknown(p);
     }
@@ -187,7 +238,7 @@ tws_err tws_open_read(struct tws_span payload, struct tws_open *out)
     struct tws_param p;
     tws_err err;
 
-    if (o.kind < TWS_KIND_TCP || o.kind > TWS_KIND_TUN || tws_target_read(&r, &o.target) != TWS_OK)
+    if (!is_kind(o.kind) || tws_target_read(&r, &o.target) != TWS_OK)
         return TWS_E_PROTOCOL;
     struct tws_param_list list = tws_param_list((struct tws_span){r.p, r.left});
     while ((err = tws_param_next(&list, &p)) == TWS_OK) {

@@ -44,7 +44,13 @@ enum tws_frame_type {
 #define TWS_FLAG_SKIP    0x80u /* an unknown type with this flag is skipped */
 
 /* OPEN's kind of channel. */
-enum tws_kind { TWS_KIND_TCP = 1, TWS_KIND_UDP = 2, TWS_KIND_UNIX = 3, TWS_KIND_TUN = 4 };
+enum tws_kind {
+    TWS_KIND_TCP = 1,
+    TWS_KIND_UDP = 2,
+    TWS_KIND_UNIX = 3,
+    TWS_KIND_TUN = 4,
+    TWS_KIND_LISTEN = 5,
+};
 
 /* Whether a channel of that kind carries DATAGRAM frames, and no stream. */
 static inline bool tws_kind_has_datagrams(uint8_t kind)

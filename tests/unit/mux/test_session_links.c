@@ -55,6 +55,53 @@ START_TEST(what_a_dead_link_did_not_deliver_goes_over_another)
 }
 END_TEST
 
+/* How far the server's OPEN gets before its link dies: not written, written, delivered. */
+START_TEST(a_channel_that_the_server_opens_outlives_its_link)
+{
+    pair_link(&p, 1);
+    pair_run(&p);
+    side_forget(&p.c);
+    struct app *a = side_open(&p.s, 300000, true);
+
+    if (_i > 0)
+        for (unsigned i = 0; i < 2; i++)
+            side_flush(&p.s, i);
+    if (_i > 1)
+        for (unsigned i = 0; i < 2; i++)
+            deliver(&p.s, &p.c, i);
+    pair_cut(&p, 0);
+    pair_run(&p);
+    pair_cut(&p, 1);
+    pair_link(&p, 2);
+    pair_run(&p);
+    ck_assert(a->opened);
+    struct app *b = other(&p.c, a);
+    ck_assert_uint_eq(b->got, 300000);
+    ck_assert_uint_eq(a->id % 2, 0);
+    side_send(&p.c, b, 200000, true);
+    pair_run(&p);
+    ck_assert_uint_eq(a->got, 200000);
+    ck_assert_ptr_null(a->ch);
+    ck_assert_uint_eq(tws_session_stats(p.c.s).channels, 0);
+    ck_assert_uint_eq(tws_session_stats(p.s.s).channels, 0);
+}
+END_TEST
+
+/* As while a session is suspended. */
+START_TEST(the_server_opens_without_a_link_and_the_next_link_carries_it)
+{
+    pair_cut(&p, 0);
+    pair_run(&p);
+    struct app *a = side_open(&p.s, 1000, true);
+    side_tick(&p.s, SEC);
+    side_tick(&p.c, SEC);
+    pair_link(&p, 1);
+    pair_run(&p);
+    ck_assert(a->opened);
+    ck_assert_uint_eq(other(&p.c, a)->got, 1000);
+}
+END_TEST
+
 START_TEST(a_session_without_links_waits_and_goes_on_with_the_next)
 {
     struct app *a = side_open(&p.c, 500000, true);
@@ -543,6 +590,8 @@ int main(void)
     tcase_set_timeout(tc, 20);
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_loop_test(tc, what_a_dead_link_did_not_deliver_goes_over_another, 0, 6);
+    tcase_add_loop_test(tc, a_channel_that_the_server_opens_outlives_its_link, 0, 3);
+    tcase_add_test(tc, the_server_opens_without_a_link_and_the_next_link_carries_it);
     tcase_add_test(tc, a_session_without_links_waits_and_goes_on_with_the_next);
     tcase_add_test(tc, the_first_message_of_a_link_is_link_then_every_dead);
     tcase_add_test(tc, dead_closes_the_peers_link_and_is_answered_once_with_its_number);

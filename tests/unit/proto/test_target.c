@@ -96,6 +96,8 @@ START_TEST(the_longest_name_fits_in_the_announced_size)
     o.target = (struct tws_target){.type = TWS_TARGET_NAME, .port = 1};
     memset(o.target.name, 'n', TWS_HOST_MAX);
     o.source = o.original = o.target;
+    o.accepts = TWS_KIND_TCP;
+    o.listener = UINT32_MAX;
     tws_open_write(&w, &o);
     ck_assert(!w.failed);
     ck_assert_uint_eq(w.len, TWS_OPEN_MAX);
@@ -104,6 +106,8 @@ START_TEST(the_longest_name_fits_in_the_announced_size)
     ck_assert_str_eq(back.target.name, o.target.name);
     ck_assert_str_eq(back.source.name, o.source.name);
     ck_assert_str_eq(back.original.name, o.original.name);
+    ck_assert_uint_eq(back.accepts, o.accepts);
+    ck_assert_uint_eq(back.listener, o.listener);
 }
 END_TEST
 
@@ -131,12 +135,16 @@ END_TEST
 static const struct {
     const char *hex;
     bool source, original;
+    uint8_t accepts;
+    uint32_t listener;
 } opens[] = {
-    {"01" TARGET, false, false},
-    {"02" TARGET, false, false},
-    {"04" TARGET "01000007" TARGET, true, false},
-    {"01" TARGET "01000007" TARGET "02000007" TARGET, true, true},
-    {"01" TARGET "02800007" TARGET "63000000", false, true},
+    {"01" TARGET, false, false, 0, 0},
+    {"02" TARGET, false, false, 0, 0},
+    {"04" TARGET "01000007" TARGET, true, false, 0, 0},
+    {"01" TARGET "01000007" TARGET "02000007" TARGET, true, true, 0, 0},
+    {"01" TARGET "02800007" TARGET "63000000", false, true, 0, 0},
+    {"05" TARGET "0300000101", false, false, 1, 0},
+    {"01" TARGET "01000007" TARGET "0400000400000103", true, false, 0, 0x103},
 };
 
 START_TEST(an_open_is_read_with_its_parameters)
@@ -151,6 +159,8 @@ START_TEST(an_open_is_read_with_its_parameters)
     ck_assert_uint_eq(o.target.port, 80);
     ck_assert_int_eq(o.source.type != 0, opens[_i].source);
     ck_assert_int_eq(o.original.type != 0, opens[_i].original);
+    ck_assert_uint_eq(o.accepts, opens[_i].accepts);
+    ck_assert_uint_eq(o.listener, opens[_i].listener);
 }
 END_TEST
 
@@ -158,7 +168,14 @@ static const char *const bad_opens[] = {
     "",
     "01",
     "00" TARGET,
-    "05" TARGET,
+    "06" TARGET,
+    "05" TARGET "03000000", /* accepts nothing */
+    "05" TARGET "0300000100",
+    "05" TARGET "0300000105", /* a listener that accepts listeners */
+    "05" TARGET "030000020101",
+    "01" TARGET "0400000400000000", /* no channel has the id 0 */
+    "01" TARGET "04000003000001",
+    "01" TARGET "040000050000000100",
     "01017f00000100",
     "01" TARGET "00", /* goes on without a parameter */
     "01" TARGET "01000006"
