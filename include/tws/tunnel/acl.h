@@ -1,5 +1,5 @@
 /*
- * acl.h - whether a user may reach a target. Pure.
+ * acl.h - whether a user may reach a target, or listen. Pure.
  *
  * Two questions, in this order:
  *  1. tws_acl_target(): may the target as it was named be reached, or does it depend on what the
@@ -35,5 +35,14 @@ enum tws_acl_verdict tws_acl_target(const struct tws_user *u, uint8_t kind,
 /* `verdict` is tws_acl_target()'s for this kind and target. */
 bool tws_acl_address(const struct tws_user *u, uint8_t kind, enum tws_acl_verdict verdict,
                      const struct tws_ip *ip, uint16_t port);
+
+/*
+ * Whether a user may have the server listen on `t` (an address, or the name localhost), by the
+ * user's `listen` rules; *out is what to listen on (net/listener.h). "::" and 0.0.0.0 are allowed
+ * only by a rule that has every address of the family or spells them: 0.0.0.0/0, 0.0.0.0; "::",
+ * which is IPv4 too, by "::" or by both families' rules. Port 0 needs a rule that has every port
+ * from 1024 on. localhost is both loopback addresses, or the one that is allowed.
+ */
+bool tws_acl_listen(const struct tws_user *u, const struct tws_target *t, struct tws_hostport *out);
 
 #endif

@@ -126,7 +126,10 @@ struct tws_user {
     struct tws_key key;
     struct tws_rule *allow;
     size_t nallow;
-    bool allow_all;        /* passwd without rules, as tws-rust */
+    bool allow_all;          /* passwd without rules, as tws-rust */
+    struct tws_rule *listen; /* where the server may listen for the user: prefixes, or localhost */
+    size_t nlisten;
+    uint32_t max_listens;  /* of all its sessions together; 0: no limit */
     uint32_t max_channels; /* of all its sessions together; 0: each session's own limit */
     uint32_t max_sessions; /* 0: no limit */
     uint64_t rate;         /* bytes per second each way, 0: no limit */
