@@ -8,17 +8,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* What is to know of a kind, in the order of enum tws_forward_kind. */
 static const struct {
     const char *name;
     bool has_remote;
     bool is_proxy; /* its clients say where they go, and who they are */
+    bool reversible;
 } kinds[] = {
-    [TWS_FORWARD_TCP] = {"tcp", true, false},
-    [TWS_FORWARD_SOCKS] = {"socks", false, true},
-    [TWS_FORWARD_HTTP] = {"http", false, true},
-    [TWS_FORWARD_PROXY] = {"proxy", false, true},
+    [TWS_FORWARD_TCP] = {"tcp", true, false, true},
+    [TWS_FORWARD_SOCKS] = {"socks", false, true, false},
+    [TWS_FORWARD_HTTP] = {"http", false, true, false},
+    [TWS_FORWARD_PROXY] = {"proxy", false, true, false},
 };
 _Static_assert(sizeof kinds / sizeof *kinds == TWS_FORWARD_END, "each kind has its row");
 
@@ -40,6 +42,18 @@ __attribute__((format(printf, 4, 5))) static void complain(const struct tws_sett
         tws_config_error(s, diag, "listen", "%s", text);
 }
 
+/* The list it belongs into. */
+struct list {
+    struct tws_forward **items;
+    size_t *n;
+};
+
+static struct list list_of(struct tws_client_config *c, const struct tws_forward_settings *f)
+{
+    return f->reverse ? (struct list){&c->reverses, &c->nreverses}
+                      : (struct list){&c->forwards, &c->nforwards};
+}
+
 /* ---- what a kind needs ---- */
 
 static void judge_remote(const struct tws_settings *s, struct tws_diag *diag,
@@ -49,8 +63,8 @@ static void judge_remote(const struct tws_settings *s, struct tws_diag *diag,
     bool has_remote = kinds[f->kind - 1].has_remote, given = f->remote.type != TWS_SPOT_NONE;
 
     if (has_remote && !given)
-        complain(s, diag, f,
-                 "forward of kind %s without remote: say where the server shall connect to", kind);
+        complain(s, diag, f, "forward of kind %s without remote: say where the %s shall connect to",
+                 kind, f->reverse ? "client" : "server");
     if (!has_remote && given)
         complain(s, diag, f, "forward of kind %s has a remote: its clients say where they go",
                  kind);
@@ -103,19 +117,48 @@ static void judge_login(const struct tws_settings *s, struct tws_diag *diag,
 /* ---- all ---- */
 
 static void judge_listen(const struct tws_settings *s, struct tws_diag *diag,
-                         const struct tws_client_config *c, const struct tws_forward_settings *f)
+                         const struct list *list, const struct tws_forward_settings *f)
 {
     struct tws_spot at = f->listen;
     char text[TWS_SPOT_TEXT];
 
-    for (size_t i = 0; i < c->nforwards; i++) {
-        if (!tws_spot_overlaps(&c->forwards[i].listen, &f->listen))
+    for (size_t i = 0; i < *list->n; i++) {
+        const struct tws_spot *other = &(*list->items)[i].listen;
+
+        if (!tws_spot_overlaps(other, &f->listen))
             continue;
-        at.port = at.last = c->forwards[i].listen.port;
+        at.port = at.last = other->port;
         tws_spot_format(&at, text, sizeof text);
-        complain(s, diag, f, "two forwards listen on %s", text);
+        complain(s, diag, f, "two %sforwards listen on %s", f->reverse ? "reverse " : "", text);
         return;
     }
+}
+
+/* Where the server can listen: it resolves no names for that, and has its own descriptors. */
+static bool is_of_server(const struct tws_spot *s)
+{
+    struct tws_ip ip;
+
+    return s->type == TWS_SPOT_INET &&
+           (s->name[0] == '\0' || strcasecmp(s->name, "localhost") == 0 ||
+            tws_ip_parse(s->name, &ip) == TWS_OK);
+}
+
+static void judge_reverse(const struct tws_settings *s, struct tws_diag *diag,
+                          const struct tws_forward_settings *f)
+{
+    char text[TWS_SPOT_TEXT];
+
+    if (!kinds[f->kind - 1].reversible)
+        complain(s, diag, f, "forward of kind %s cannot be reversed", kinds[f->kind - 1].name);
+    if (is_of_server(&f->listen))
+        return;
+    tws_spot_format(&f->listen, text, sizeof text);
+    complain(
+        s, diag, f,
+        "reverse forward listens on \"%.80s\": give an address of the server, localhost, or no "
+        "host for all of its addresses",
+        text);
 }
 
 /* The i-th port of a range; what has no ports is as it is. */
@@ -129,10 +172,9 @@ static struct tws_spot port_of(const struct tws_spot *range, unsigned i)
 }
 
 /* The forward of the i-th port; there is room for it. TWS_NOMEM. */
-static tws_err add_one(struct tws_client_config *c, const struct tws_forward_settings *f,
-                       unsigned i)
+static tws_err add_one(const struct list *list, const struct tws_forward_settings *f, unsigned i)
 {
-    struct tws_forward *out = &c->forwards[c->nforwards++];
+    struct tws_forward *out = &(*list->items)[(*list->n)++];
 
     *out = (struct tws_forward){.listen = port_of(&f->listen, i),
                                 .remote = port_of(&f->remote, i),
@@ -147,16 +189,19 @@ static tws_err add_forward(const struct tws_settings *s, struct tws_diag *diag,
                            struct tws_client_config *c, const struct tws_forward_settings *f)
 {
     unsigned n = tws_spot_count(&f->listen);
-    struct tws_forward *grown = realloc(c->forwards, (c->nforwards + n) * sizeof *grown);
+    struct list list = list_of(c, f);
+    struct tws_forward *grown = realloc(*list.items, (*list.n + n) * sizeof *grown);
 
     if (grown == NULL)
         return TWS_NOMEM;
-    c->forwards = grown;
+    *list.items = grown;
     judge_remote(s, diag, f);
-    judge_listen(s, diag, c, f);
+    if (f->reverse)
+        judge_reverse(s, diag, f);
+    judge_listen(s, diag, &list, f);
     judge_login(s, diag, f);
     for (unsigned i = 0; i < n; i++) {
-        tws_err err = add_one(c, f, i);
+        tws_err err = add_one(&list, f, i);
         if (err != TWS_OK)
             return err;
     }
@@ -197,15 +242,21 @@ tws_err tws_config_take_forwards(const struct tws_settings *s, struct tws_diag *
     return err == TWS_OK ? add_plain(s, diag, c) : err;
 }
 
-void tws_config_free_forwards(struct tws_client_config *c)
+static void free_list(struct tws_forward *list, size_t n)
 {
-    for (size_t i = 0; i < c->nforwards; i++) {
-        struct tws_forward *f = &c->forwards[i];
+    for (size_t i = 0; i < n; i++) {
+        struct tws_forward *f = &list[i];
 
         if (f->password != NULL)
             tws_wipe(f->password, strlen(f->password));
         free(f->password);
         free(f->user);
     }
-    free(c->forwards);
+    free(list);
+}
+
+void tws_config_free_forwards(struct tws_client_config *c)
+{
+    free_list(c->forwards, c->nforwards);
+    free_list(c->reverses, c->nreverses);
 }

@@ -12,6 +12,20 @@
 
 #define PASSPHRASE_USER "passwd" /* the name of clients with the passphrase in the log */
 
+static tws_err take_listen_rules(const struct tws_settings *s, struct tws_diag *diag,
+                                 struct tws_user *u)
+{
+    tws_err err = tws_rules_copy(&s->allow_listen, &u->listen, &u->nlisten);
+    const char *wrong = err == TWS_OK ? tws_rules_not_to_listen(u->listen, u->nlisten) : NULL;
+
+    if (wrong != NULL)
+        tws_config_error(s, diag, "allow_listen",
+                         "allow_listen: found \"%.80s\", expected an address of this machine, a "
+                         "network or localhost, each with ports",
+                         wrong);
+    return err;
+}
+
 static tws_err add_passphrase_user(const struct tws_settings *s, struct tws_diag *diag,
                                    struct tws_users *users)
 {
@@ -24,8 +38,10 @@ static tws_err add_passphrase_user(const struct tws_settings *s, struct tws_diag
         return TWS_NOMEM;
     users->users = grown;
     u = &grown[users->n++];
-    *u = (struct tws_user){
-        .allow_all = s->allow.n == 0, .max_sessions = s->max_sessions, .rate = s->rate};
+    *u = (struct tws_user){.allow_all = s->allow.n == 0,
+                           .max_sessions = s->max_sessions,
+                           .max_listens = s->max_listens,
+                           .rate = s->rate};
     tws_settings_place(s, "passwd", place, sizeof place);
     tws_config_judge_passwd(s, diag);
     if (u->allow_all)
@@ -35,10 +51,25 @@ static tws_err add_passphrase_user(const struct tws_settings *s, struct tws_diag
                       place);
     err = tws_config_copy(PASSPHRASE_USER, &u->name);
     if (err == TWS_OK)
-        err = tws_rules_copy(&s->allow, u);
+        err = tws_rules_copy(&s->allow, &u->allow, &u->nallow);
+    if (err == TWS_OK)
+        err = take_listen_rules(s, diag, u);
     if (err == TWS_OK)
         err = tws_key_of_passphrase(place, s->passwd, &u->key, diag);
     return err;
+}
+
+static void refuse_rules_of_nobody(const struct tws_settings *s, struct tws_diag *diag)
+{
+    if (s->allow.n > 0)
+        tws_config_error(
+            s, diag, "allow",
+            "allow is for clients with the passphrase (passwd), and there is none; users "
+            "have their own in the keys file");
+    if (s->allow_listen.n > 0)
+        tws_config_error(s, diag, "allow_listen",
+                         "allow_listen is for clients with the passphrase (passwd), and there is "
+                         "none; users have their own `listen` in the keys file");
 }
 
 static tws_err take_users(const struct tws_settings *s, struct tws_diag *diag,
@@ -55,11 +86,8 @@ static tws_err take_users(const struct tws_settings *s, struct tws_diag *diag,
         tws_config_error(s, diag, "keys_file", "nobody could connect: give keys_file or passwd");
     if ((err == TWS_OK || err == TWS_CONFIG) && s->passwd != NULL)
         err = add_passphrase_user(s, diag, &users);
-    else if (err == TWS_OK && s->allow.n > 0)
-        tws_config_error(
-            s, diag, "allow",
-            "allow is for clients with the passphrase (passwd), and there is none; users "
-            "have their own in the keys file");
+    else if (err == TWS_OK)
+        refuse_rules_of_nobody(s, diag);
     c->users = users.users;
     c->nusers = users.n;
     return err == TWS_CONFIG ? TWS_OK : err; /* said already; go on to find more */

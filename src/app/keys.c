@@ -22,26 +22,42 @@ static void add_any(struct tws_rule *rules, size_t *n, const struct tws_rule *an
                                           .protocol = any->protocol};
 }
 
-tws_err tws_rules_copy(const struct tws_items *from, struct tws_user *to)
+tws_err tws_rules_copy(const struct tws_items *from, struct tws_rule **to, size_t *n)
 {
     const struct tws_rule *rules = from->p;
 
-    to->allow = calloc(2 * from->n + 1, sizeof *to->allow);
-    if (to->allow == NULL)
+    *n = 0;
+    *to = calloc(2 * from->n + 1, sizeof **to);
+    if (*to == NULL)
         return TWS_NOMEM;
     for (size_t i = 0; i < from->n; i++) {
         struct tws_rule *r = NULL;
 
         if (rules[i].name != NULL && strcmp(rules[i].name, "*") == 0) {
-            add_any(to->allow, &to->nallow, &rules[i]);
+            add_any(*to, n, &rules[i]);
             continue;
         }
-        r = &to->allow[to->nallow++];
+        r = &(*to)[(*n)++];
         *r = rules[i];
         if (tws_config_copy(rules[i].name, &r->name) != TWS_OK)
             return TWS_NOMEM;
     }
     return TWS_OK;
+}
+
+void tws_rules_free(struct tws_rule *rules, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        free(rules[i].name);
+    free(rules);
+}
+
+const char *tws_rules_not_to_listen(const struct tws_rule *rules, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (rules[i].name != NULL && strcmp(rules[i].name, "localhost") != 0)
+            return rules[i].name;
+    return NULL;
 }
 
 static tws_err parse_key(const struct tws_user_settings *u, struct tws_key *out)
@@ -50,11 +66,30 @@ static tws_err parse_key(const struct tws_user_settings *u, struct tws_key *out)
                              : tws_key_parse(u->key, out);
 }
 
+static tws_err fill_rules(const char *path, const struct tws_user_settings *from,
+                          struct tws_diag *diag, struct tws_user *to)
+{
+    tws_err err = tws_rules_copy(&from->allow, &to->allow, &to->nallow);
+
+    if (err == TWS_OK)
+        err = tws_rules_copy(&from->listen, &to->listen, &to->nlisten);
+    if (err != TWS_OK)
+        return err;
+    const char *wrong = tws_rules_not_to_listen(to->listen, to->nlisten);
+    if (wrong != NULL)
+        tws_diag_error(diag,
+                       "%s:%u: user \"%s\": listen: found \"%.80s\", expected an address of the "
+                       "server, a network or localhost, each with ports",
+                       path, from->line, from->name, wrong);
+    return TWS_OK;
+}
+
 static tws_err fill_user(const char *path, const struct tws_user_settings *from,
                          struct tws_diag *diag, struct tws_user *to)
 {
     to->max_channels = from->max_channels;
     to->max_sessions = from->max_sessions;
+    to->max_listens = from->max_listens;
     to->rate = from->rate;
     if (parse_key(from, &to->key) != TWS_OK)
         tws_diag_error(diag,
@@ -64,7 +99,7 @@ static tws_err fill_user(const char *path, const struct tws_user_settings *from,
                        from->key_id != NULL ? ", without its prefix when key_id is given" : "");
     if (tws_config_copy(from->name, &to->name) != TWS_OK)
         return TWS_NOMEM;
-    return tws_rules_copy(&from->allow, to);
+    return fill_rules(path, from, diag, to);
 }
 
 static void find_doubles(const char *path, const struct tws_user_settings *list,
@@ -146,9 +181,8 @@ tws_err tws_users_read(const char *where, const char *path, struct tws_diag *dia
 void tws_users_free(struct tws_user *users, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        for (size_t j = 0; j < users[i].nallow; j++)
-            free(users[i].allow[j].name);
-        free(users[i].allow);
+        tws_rules_free(users[i].allow, users[i].nallow);
+        tws_rules_free(users[i].listen, users[i].nlisten);
         free(users[i].name);
         tws_wipe(&users[i].key, sizeof users[i].key);
     }

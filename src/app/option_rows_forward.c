@@ -22,6 +22,13 @@ static const struct tws_option rows[] = {
      .help = "How connections come in and who says where they go. tcp: all go to remote; socks: "
              "each client says where, in SOCKS 4, 4a or 5; http: the same as an HTTP proxy; proxy: "
              "both of these on one port."},
+    {.name = "reverse",
+     .type = TWS_TYPE_FLAG,
+     .flags = TWS_OPT_CLIENT,
+     .offset = AT(reverse),
+     .help = "The other way round: the server listens, if its rules allow it (listen in the keys "
+             "file), and this client connects to remote. Port 0 is one of the server's choice; the "
+             "log says which."},
     {.name = "listen",
      .type = TWS_TYPE_SPOT,
      .flags = TWS_OPT_CLIENT | TWS_OPT_REQUIRED,
@@ -29,7 +36,8 @@ static const struct tws_option rows[] = {
      .arg = "ADDR",
      .help =
          "Where to accept connections; an empty host is every address of the machine. A range of "
-         "ports is a forward for each of them."},
+         "ports is a forward for each of them. The machine is the server's if reverse is set, and "
+         "the host an address of it or localhost."},
     {.name = "remote",
      .type = TWS_TYPE_SPOT,
      .flags = TWS_OPT_CLIENT,
@@ -39,7 +47,8 @@ static const struct tws_option rows[] = {
      .help =
          "Where the server connects each of them to; a name is resolved by the server, and a unix "
          "socket is one there. It has as many ports as listen. Kinds whose clients say where "
-         "they want to go have none."},
+         "they want to go have none. If reverse is set, it is this client that resolves and "
+         "connects."},
     {.name = "user",
      .type = TWS_TYPE_TEXT,
      .flags = TWS_OPT_CLIENT,

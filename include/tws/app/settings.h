@@ -52,8 +52,9 @@ struct tws_settings {
     char *path, *decoy;
     struct tws_items trusted_proxies; /* struct tws_prefix */
     char *keys_file;
-    struct tws_items allow; /* struct tws_rule */
-    uint32_t max_sessions;
+    struct tws_items allow;        /* struct tws_rule */
+    struct tws_items allow_listen; /* struct tws_rule */
+    uint32_t max_sessions, max_listens;
     uint64_t rate;
 };
 
@@ -62,6 +63,7 @@ enum { TWS_LOG_TIME_AUTO = 1, TWS_LOG_TIME_ON, TWS_LOG_TIME_OFF };
 struct tws_forward_settings {
     unsigned line;
     uint32_t kind; /* 1 + enum tws_forward_kind */
+    bool reverse;
     struct tws_spot listen, remote;
     char *user, *password;
     bool optimistic;
@@ -79,8 +81,8 @@ enum { TWS_UPLINK_AVAILABLE = 1, TWS_UPLINK_BACKUP };
 struct tws_user_settings {
     unsigned line;
     char *name, *key_id, *key;
-    struct tws_items allow; /* struct tws_rule */
-    uint32_t max_channels, max_sessions;
+    struct tws_items allow, listen; /* struct tws_rule */
+    uint32_t max_channels, max_sessions, max_listens;
     uint64_t rate;
 };
 

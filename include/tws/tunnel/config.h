@@ -106,6 +106,8 @@ struct tws_client_config {
     uint32_t connect_timeout_ms; /* how long a local connection waits for a link */
     struct tws_forward *forwards;
     size_t nforwards;
+    struct tws_forward *reverses; /* the server listens, this client connects */
+    size_t nreverses;
     struct tws_link_limits link;
 };
 

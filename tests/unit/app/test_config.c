@@ -200,6 +200,15 @@ static const struct {
      "127.0.0.1:8000-8010 and host:9000-9010\n"},
     {SERVER PASSWD "forwards:\n  - {listen: ':1'}\n",
      "f:4: forward of kind tcp without remote: say where the server shall connect to\n"},
+    {SERVER PASSWD "forwards:\n  - {listen: ':1', reverse: true}\n",
+     "f:4: forward of kind tcp without remote: say where the client shall connect to\n"},
+    {SERVER PASSWD "forwards:\n  - {listen: ':1', remote: 'b:1', reverse: true}\n"
+                   "  - {listen: ':1', remote: 'c:1', reverse: yes}\n",
+     "f:5: two reverse forwards listen on *:1\n"},
+    {SERVER PASSWD "forwards:\n  - {listen: 'a:1', remote: 'b:1', reverse: true}\n",
+     "f:4: reverse forward listens on \"a:1\": give an address of the server, localhost, or no "
+     "host "
+     "for all of its addresses\n"},
     {SERVER PASSWD FORWARD "forwards:\n  - {listen: '127.0.0.1:1', remote: 'b:1'}\n",
      "f:3: two forwards listen on 127.0.0.1:1\n"},
     {SERVER PASSWD FORWARD "proxy: socks4://h:1\n",
@@ -234,6 +243,11 @@ static const struct {
      "f: listen is missing: where to accept clients, such as 127.0.0.1:5202\n"},
     {"listen: ':1'\n", "f: nobody could connect: give keys_file or passwd\n"},
     {"listen: ':1'\nkeys_file: /nowhere/keys\n", "f:2: /nowhere/keys: No such file or directory\n"},
+    {"listen: ':1'\nkeys_file: /nowhere/keys\nallow_listen: ['*']\n",
+     "f:2: /nowhere/keys: No such file or directory\n"},
+    {"listen: ':1'\nallow: ['*']\nallow_listen: ['a.example:1']\n" PASSWD,
+     "f:3: allow_listen: found \"a.example\", expected an address of this machine, a network or "
+     "localhost, each with ports\n"},
     {"listen: ':1'\nallow: ['*']\npath: tws\n" PASSWD,
      "f:3: path: found \"tws\", expected a path such as /tws\n"},
     {"listen: ':1'\nallow: ['*']\ndecoy: /no/such/site\n" PASSWD,
@@ -504,12 +518,17 @@ START_TEST(users_come_from_the_keys_file_and_the_passphrase_is_one_more)
                "    allow: [\"[::1]:5201\", \"127.0.0.1\", \"example.com:443\"]\n"
                "    max_channels: 10\n"
                "    rate: 10MiB\n"
+               "    listen: [\"127.0.0.1:2222\", \"*:8000-8010\"]\n"
+               "    max_listens: 3\n"
                "  - name: phone\n"
                "    key_id: 8899aabbccddeeff\n"
                "    key: AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE\n"
                "    allow: []\n",
                path);
-    snprintf(yaml, sizeof yaml, "listen: ':1'\nallow: ['*']\nkeys_file: %s\n" PASSWD, path);
+    snprintf(yaml, sizeof yaml,
+             "listen: ':1'\nallow: ['*']\nallow_listen: ['localhost:80-90']\nmax_listens: 5\n"
+             "keys_file: %s\n" PASSWD,
+             path);
     ck_assert_int_eq(read_server(yaml, &said, &c), TWS_OK);
     ck_assert_str_eq(said.text, "");
     ck_assert_uint_eq(c->nusers, 3);
@@ -524,8 +543,67 @@ START_TEST(users_come_from_the_keys_file_and_the_passphrase_is_one_more)
     ck_assert_uint_eq(c->users[1].key.id[7], 0xff);
     ck_assert_uint_eq(c->users[1].nallow, 0);
     ck_assert(!c->users[1].allow_all);
+    ck_assert_uint_eq(c->users[0].nlisten, 3); /* the second is one for each family */
+    ck_assert_uint_eq(c->users[0].listen[0].port_min, 2222);
+    ck_assert_uint_eq(c->users[0].listen[2].prefix.ip.family, 6);
+    ck_assert_uint_eq(c->users[0].listen[2].port_max, 8010);
+    ck_assert_uint_eq(c->users[0].max_listens, 3);
+    ck_assert_uint_eq(c->users[1].nlisten, 0);
+    ck_assert_uint_eq(c->users[1].max_listens, 64);
     ck_assert_str_eq(c->users[2].name, "passwd");
+    ck_assert_str_eq(c->users[2].listen[0].name, "localhost");
+    ck_assert_uint_eq(c->users[2].max_listens, 5);
     tws_server_config_free(c);
+    drop_directory(&d, names);
+}
+END_TEST
+
+START_TEST(reverse_forwards_are_a_list_of_their_own)
+{
+    static const char yaml[] = SERVER PASSWD "forwards:\n"
+                                             "  - {listen: '127.0.0.1:1', remote: 'b:1'}\n"
+                                             "  - listen: 127.0.0.1:1\n"
+                                             "    remote: localhost:22\n"
+                                             "    reverse: true\n"
+                                             "  - {listen: '[::1]:1', remote: 'b:2'}\n";
+    struct tws_client_config *c = NULL;
+    struct said said;
+
+    clear_environment();
+    ck_assert_int_eq(read_client(yaml, &said, &c), TWS_OK);
+    ck_assert_str_eq(said.text, "");
+    ck_assert_uint_eq(c->nforwards, 2);
+    ck_assert_uint_eq(c->forwards[1].remote.port, 2);
+    ck_assert_uint_eq(c->nreverses, 1);
+    ck_assert_str_eq(c->reverses[0].listen.name, "127.0.0.1");
+    ck_assert_str_eq(c->reverses[0].remote.name, "localhost");
+    tws_client_config_free(c);
+}
+END_TEST
+
+START_TEST(a_user_listens_on_no_name_but_localhost)
+{
+    static const char *const names[] = {"keys.yaml", NULL};
+    struct directory d = make_directory();
+    struct tws_server_config *c = NULL;
+    struct said said;
+    char path[128], yaml[256], expected[256];
+
+    clear_environment();
+    write_file(&d, "keys.yaml", 0600,
+               "users:\n"
+               "  - name: laptop\n"
+               "    key: " KEY "\n"
+               "    allow: []\n"
+               "    listen: [\"localhost:1\", \"*.example.com:80\"]\n",
+               path);
+    snprintf(yaml, sizeof yaml, "listen: ':1'\nkeys_file: %s\nallow_listen: ['*']\n", path);
+    snprintf(expected, sizeof expected,
+             "%s:2: user \"laptop\": listen: found \"*.example.com\", expected an address of the "
+             "server, a network or localhost, each with ports\n",
+             path);
+    ck_assert_int_eq(read_server(yaml, &said, &c), TWS_CONFIG);
+    ck_assert_str_eq(said.text, expected);
     drop_directory(&d, names);
 }
 END_TEST
@@ -590,6 +668,8 @@ int main(void)
     tcase_add_test(tc, a_configuration_with_a_passphrase_that_others_can_read_gets_a_warning);
     tcase_add_test(tc, a_passphrase_on_the_command_line_gets_a_warning);
     tcase_add_test(tc, users_come_from_the_keys_file_and_the_passphrase_is_one_more);
+    tcase_add_test(tc, reverse_forwards_are_a_list_of_their_own);
+    tcase_add_test(tc, a_user_listens_on_no_name_but_localhost);
     tcase_add_test(tc, a_key_survives_its_text);
     tcase_add_test(tc, a_changed_value_that_old_sessions_do_not_take_is_named);
     return run_suite("app/config", tc);
