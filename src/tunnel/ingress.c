@@ -60,37 +60,75 @@ static tws_err new_front(struct tws_ingress *in, const struct tws_arrival *a,
     return *out == NULL ? TWS_NOMEM : TWS_OK;
 }
 
+static tws_err take_terms(const struct tws_ingress *in, struct tws_relay_config *cfg)
+{
+    struct tws_judge_terms terms = {0};
+
+    if (in->judge == NULL)
+        return TWS_OK;
+    if (!in->judge->ops->terms(in->judge, &terms))
+        return TWS_E_STATE;
+    cfg->up = terms.up;
+    cfg->down = terms.down;
+    cfg->count = &in->judge->nchannels;
+    return TWS_OK;
+}
+
 static tws_err start_relay(struct tws_ingress *in, const struct tws_arrival *a,
                            struct tws_carrier *carrier, struct tws_channel *ch)
 {
     char source[TWS_HOSTPORT_TEXT], target[TWS_HOSTPORT_TEXT];
     struct tws_relay_config cfg = {
         .carrier = carrier, .channel = ch, .fd = a->fd, .source = source, .target = target};
-    tws_err err = new_front(in, a, &cfg.front);
+    tws_err err = take_terms(in, &cfg);
 
+    if (err == TWS_OK)
+        err = new_front(in, a, &cfg.front);
     if (err != TWS_OK) {
         tws_socket_close(a->fd);
         return err;
     }
     tws_sockaddr_format(&a->source, source, sizeof source);
     tws_target_format(&a->target, target, sizeof target);
-    return tws_relay_new(&cfg);
+    err = tws_relay_new(&cfg);
+    if (err == TWS_OK && cfg.count != NULL)
+        ++*cfg.count;
+    return err;
+}
+
+/* Closes it, with the answer that its protocol has for `code`. */
+static void turn_away(struct tws_ingress *in, const struct tws_arrival *a, uint16_t code)
+{
+    uint8_t words[TWS_REPLY_MAX];
+
+    if (a->reply != NULL) {
+        size_t n = a->reply->refused(code, (struct tws_span){NULL, 0}, words);
+        tws_part(&in->partings, a->fd, (struct tws_span){words, n});
+        return;
+    }
+    tws_socket_set_abort(a->fd);
+    tws_socket_close(a->fd);
 }
 
 /* TWS_BLOCKED: the descriptor stays. */
-static tws_err open_now(struct tws_ingress *in, const struct tws_arrival *a)
+static tws_err open_now(struct tws_inlet *l, const struct tws_arrival *a)
 {
+    struct tws_ingress *in = l->ingress;
     bool is_unix = a->target.type == TWS_TARGET_UNIX;
     const struct tws_open open = {.kind = is_unix ? TWS_KIND_UNIX : TWS_KIND_TCP,
                                   .target = a->target,
                                   .source = target_of(&a->source),
-                                  .original = a->original};
+                                  .original = a->original,
+                                  .listener = l->asked_by};
     struct tws_carrier *carrier = NULL;
     struct tws_channel *ch = NULL;
 
-    if (in->events->open(in->arg, &open, &carrier, &ch) != TWS_OK)
-        return TWS_BLOCKED;
-    if (start_relay(in, a, carrier, ch) != TWS_OK)
+    tws_err err = in->events->open(in->arg, &open, &carrier, &ch);
+    if (err == TWS_BLOCKED)
+        return err;
+    if (err != TWS_OK)
+        turn_away(in, a, TWS_CODE_RESOURCES);
+    else if (start_relay(in, a, carrier, ch) != TWS_OK)
         tws_channel_reset(ch, TWS_CODE_RESOURCES, NULL, tws_loop_now(in->loop));
     return TWS_OK;
 }
@@ -118,20 +156,6 @@ static void end_waiting(struct tws_ingress *in, struct waiting *w)
     free(w);
 }
 
-/* Closes it, with the answer that its protocol has for `code`. */
-static void turn_away(struct tws_ingress *in, const struct tws_arrival *a, uint16_t code)
-{
-    uint8_t words[TWS_REPLY_MAX];
-
-    if (a->reply != NULL) {
-        size_t n = a->reply->refused(code, (struct tws_span){NULL, 0}, words);
-        tws_part(&in->partings, a->fd, (struct tws_span){words, n});
-        return;
-    }
-    tws_socket_set_abort(a->fd);
-    tws_socket_close(a->fd);
-}
-
 static void drop(struct tws_ingress *in, struct waiting *w)
 {
     turn_away(in, &w->arrival, TWS_CODE_RESOURCES);
@@ -143,7 +167,7 @@ void tws_ingress_ready(struct tws_ingress *in)
     struct waiting *w;
 
     while ((w = TWS_LIST_FIRST(&in->waiting, struct waiting, waiting_node)) != NULL) {
-        if (open_now(in, &w->arrival) == TWS_BLOCKED)
+        if (open_now(w->inlet, &w->arrival) == TWS_BLOCKED)
             return;
         end_waiting(in, w);
     }
@@ -218,7 +242,7 @@ void tws_inlet_arrive(struct tws_inlet *l, const struct tws_arrival *a)
     struct tws_ingress *in = l->ingress;
 
     /* First come, first served: nobody overtakes those who wait. */
-    if (in->nwaiting > 0 || open_now(in, a) == TWS_BLOCKED)
+    if (in->nwaiting > 0 || open_now(l, a) == TWS_BLOCKED)
         wait_in_line(l, a);
 }
 
@@ -291,14 +315,36 @@ static tws_err new_inlet(struct tws_ingress *in, const struct tws_forward *conf,
     tws_err err = l->ops->open(l);
     if (err != TWS_OK) {
         int saved = errno;
-        tell_cannot_listen(conf, err, saved);
         free(l);
         errno = saved;
         return err;
     }
-    tell_listening(l);
     *out = l;
     return TWS_OK;
+}
+
+tws_err tws_ingress_add(struct tws_ingress *in, const struct tws_forward *conf, uint32_t asked_by,
+                        struct tws_inlet **out)
+{
+    tws_err err = new_inlet(in, conf, out);
+
+    if (err != TWS_OK)
+        return err;
+    (*out)->asked_by = asked_by;
+    tws_list_push_back(&in->inlets, &(*out)->inlet_node);
+    (*out)->ops->pause(*out, in->paused);
+    return TWS_OK;
+}
+
+void tws_ingress_remove(struct tws_inlet *l)
+{
+    free_inlet(l);
+}
+
+void tws_ingress_inlet_address(const struct tws_inlet *l, struct tws_sockaddr *out)
+{
+    *out = (struct tws_sockaddr){.len = 0};
+    l->ops->address(l, out);
 }
 
 /* What is open serves another kind too if that opens the same. */
@@ -332,10 +378,12 @@ static tws_err open_fresh(struct tws_ingress *in, const struct tws_forward *forw
         tws_err err = new_inlet(in, &forwards[i], &l);
         if (err != TWS_OK) {
             int saved = errno;
+            tell_cannot_listen(&forwards[i], err, saved);
             free_inlets(fresh);
             errno = saved;
             return err;
         }
+        tell_listening(l);
         tws_list_push_back(fresh, &l->inlet_node);
     }
     return TWS_OK;

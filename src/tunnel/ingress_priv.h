@@ -1,6 +1,6 @@
 /*
- * ingress_priv.h - the client's ways in: what is open for each forward of the configuration, and
- * the line of those that wait for a channel.
+ * ingress_priv.h - the ways in: what is open for each forward of the configuration (or, on a
+ * server, for what a client asked it to listen on), and the line of those that wait for a channel.
  *
  *      accepted -> (greeting) -> arrival -> channel, relay
  *
@@ -11,6 +11,7 @@
 #define TWS_TUNNEL_INGRESS_PRIV_H
 
 #include "greeting_priv.h"
+#include "judge_priv.h"
 #include "parting_priv.h"
 
 #include "tws/base/list.h"
@@ -22,11 +23,12 @@
 #include "tws/tunnel/config.h"
 
 struct tws_carrier;
+struct tws_inlet;
 
 /* Where channels are opened. */
 struct tws_ingress_events {
     /* TWS_OK: the channel wants a local side before this turn ends. TWS_BLOCKED: not now,
-     * tws_ingress_ready() will tell. */
+     * tws_ingress_ready() will tell. Anything else: never, the connection is turned away. */
     tws_err (*open)(void *arg, const struct tws_open *open, struct tws_carrier **carrier,
                     struct tws_channel **ch);
     bool (*is_linked)(void *arg);
@@ -37,6 +39,7 @@ struct tws_ingress {
     const struct tws_ingress_events *events;
     void *arg;
     uint32_t wait_ms;
+    struct tws_judge *judge; /* whose terms hold for what comes in; NULL: nobody's */
     struct tws_node inlets;  /* struct tws_inlet */
     struct tws_node waiting; /* struct waiting, oldest first */
     uint32_t nwaiting;
@@ -58,6 +61,15 @@ void tws_ingress_fini(struct tws_ingress *in);
  */
 TWS_MUST_USE tws_err tws_ingress_set(struct tws_ingress *in, const struct tws_forward *forwards,
                                      size_t n);
+/* One more way in, which the peer asked for over its channel `asked_by`; `conf` is borrowed until
+ * it is removed. TWS_SYS with errno, TWS_NOMEM; nothing is logged. Not together with
+ * tws_ingress_set(). */
+TWS_MUST_USE tws_err tws_ingress_add(struct tws_ingress *in, const struct tws_forward *conf,
+                                     uint32_t asked_by, struct tws_inlet **out);
+/* Closes it, and what waits of it. */
+void tws_ingress_remove(struct tws_inlet *l);
+/* Where it listens; len 0: nowhere. */
+void tws_ingress_inlet_address(const struct tws_inlet *l, struct tws_sockaddr *out);
 /* Channels can be opened (again). */
 void tws_ingress_ready(struct tws_ingress *in);
 /* Accepts nothing more; what waits goes on waiting. */

@@ -43,6 +43,7 @@ struct tws_inlet {
     struct tws_spot listen;        /* its own copy: what is open */
     struct tws_listener *listener; /* of kinds that accept streams */
     void *state;                   /* of others; freed by `close` */
+    uint32_t asked_by;             /* the peer's listening channel; 0: the configuration wants it */
 };
 
 /* A stream wants a channel: opens one, or waits in line. Takes the descriptor; everything else is
