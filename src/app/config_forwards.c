@@ -122,6 +122,9 @@ static void judge_listen(const struct tws_settings *s, struct tws_diag *diag,
     struct tws_spot at = f->listen;
     char text[TWS_SPOT_TEXT];
 
+    if (f->listen.type == TWS_SPOT_INET && f->listen.port == 0 && !f->reverse)
+        complain(s, diag, f,
+                 "forward listens on port 0: give a port, or nobody would learn which it became");
     for (size_t i = 0; i < *list->n; i++) {
         const struct tws_spot *other = &(*list->items)[i].listen;
 

@@ -135,8 +135,7 @@ static tws_err parse_spot(const struct tws_option *o, const char *text, void *ou
 
     if (err != TWS_OK)
         return err;
-    /* Nobody would learn which port 0 became. */
-    if (o->min == 0 && (s.type != TWS_SPOT_INET || s.port == 0))
+    if (o->min == 0 && s.type != TWS_SPOT_INET)
         return TWS_ABSENT;
     *(struct tws_spot *)out = s;
     return TWS_OK;

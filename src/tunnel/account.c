@@ -3,6 +3,7 @@
 
 #include "tws/base/secret.h"
 #include "tws/proto/code.h"
+#include "tws/proto/frame.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -13,6 +14,17 @@
 static struct tws_account *from_judge(struct tws_judge *j)
 {
     return TWS_CONTAINER(j, struct tws_account, judge);
+}
+
+static uint16_t judge_listening(const struct tws_user *u, const struct tws_open *open,
+                                const char **why)
+{
+    struct tws_hostport where;
+
+    if (tws_acl_listen(u, &open->target, &where))
+        return TWS_CODE_NONE;
+    *why = "no listen rule of the user allows the address";
+    return TWS_CODE_FORBIDDEN;
 }
 
 static uint16_t judge_opening(struct tws_judge *j, const struct tws_open *open,
@@ -26,6 +38,8 @@ static uint16_t judge_opening(struct tws_judge *j, const struct tws_open *open,
         *why = "the user's max_channels is reached";
         return TWS_CODE_RESOURCES;
     }
+    if (open->kind == TWS_KIND_LISTEN)
+        return judge_listening(u, open, why);
     permit->verdict = tws_acl_target(u, open->kind, &open->target);
     if (permit->verdict == TWS_ACL_DENY) {
         *why = "no rule of the user allows the target";
@@ -42,6 +56,21 @@ static bool judge_address(struct tws_judge *j, const struct tws_permit *permit,
     return u != NULL && tws_acl_address(u, permit->kind, permit->verdict, ip, port);
 }
 
+static bool judge_listen(struct tws_judge *j, const struct tws_target *t,
+                         struct tws_hostport *where)
+{
+    const struct tws_user *u = from_judge(j)->user;
+
+    return u != NULL && tws_acl_listen(u, t, where);
+}
+
+static bool judge_room(struct tws_judge *j)
+{
+    const struct tws_user *u = from_judge(j)->user;
+
+    return u != NULL && (u->max_channels == 0 || j->nchannels < u->max_channels);
+}
+
 static bool judge_terms(struct tws_judge *j, struct tws_judge_terms *out)
 {
     struct tws_account *a = from_judge(j);
@@ -49,13 +78,16 @@ static bool judge_terms(struct tws_judge *j, struct tws_judge_terms *out)
     if (a->user == NULL)
         return false;
     *out = (struct tws_judge_terms){.up = a->user->rate != 0 ? &a->up : NULL,
-                                    .down = a->user->rate != 0 ? &a->down : NULL};
+                                    .down = a->user->rate != 0 ? &a->down : NULL,
+                                    .max_listens = a->user->max_listens};
     return true;
 }
 
 static const struct tws_judge_ops judge_ops = {
     .opening = judge_opening,
     .address = judge_address,
+    .listen = judge_listen,
+    .room = judge_room,
     .terms = judge_terms,
 };
 
@@ -75,6 +107,7 @@ tws_err tws_account_new(struct tws_loop *loop, const struct tws_user *u, struct 
     a->key = u->key;
     a->user = u;
     a->judge.ops = &judge_ops;
+    tws_list_init(&a->judge.listens);
     tws_list_init(&a->account_node);
     tws_list_init(&a->sessions);
     tws_throttle_init(&a->up, loop, u->rate);

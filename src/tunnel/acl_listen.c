@@ -1,5 +1,7 @@
 /* acl_listen.c - see acl.h: where a user may listen on the server. */
+#include "tws/proto/frame.h"
 #include "tws/tunnel/acl.h"
+#include "tws/tunnel/rule.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -11,8 +13,9 @@
 static bool port_matches(const struct tws_rule *r, uint16_t port)
 {
     if (port == 0)
-        return r->port_min <= FREE_PORT_MIN && r->port_max == UINT16_MAX;
-    return port >= r->port_min && port <= r->port_max;
+        return tws_rule_has_port(r, TWS_KIND_TCP, FREE_PORT_MIN) &&
+               tws_rule_has_port(r, TWS_KIND_TCP, UINT16_MAX);
+    return tws_rule_has_port(r, TWS_KIND_TCP, port);
 }
 
 static bool is_zero(const struct tws_ip *ip)

@@ -379,12 +379,16 @@ static void drain_sessions(struct tws_client *c)
 
 void tws_client_drain(struct tws_client *c, tws_drained_fn *on_done, void *arg)
 {
+    struct tws_node *it, *next;
+
     if (c->on_drained != NULL)
         return;
     c->on_drained = on_done;
     c->drained_arg = arg;
     c->drain_until_us = tws_loop_now(c->loop) + (uint64_t)c->limits.drain_ms * MS;
     tws_ingress_stop(&c->ingress);
+    TWS_LIST_EACH(it, next, &c->pools)
+    tws_reverse_end(&TWS_CONTAINER(it, struct tws_pool, pool_node)->reverse);
     if (c->ingress.nwaiting == 0)
         drain_sessions(c);
     tws_timer_start(&c->drain_timer, 0);

@@ -5,6 +5,7 @@
  * the user's limit so long, and has its line in the log.
  */
 #include "egress_priv.h"
+#include "listens_priv.h"
 #include "relay_priv.h"
 
 #include "tws/proto/code.h"
@@ -16,6 +17,7 @@
 static tws_egress_kind *const kinds[] = {
     [TWS_KIND_TCP] = tws_egress_stream,
     [TWS_KIND_UNIX] = tws_egress_stream,
+    [TWS_KIND_LISTEN] = tws_egress_listen,
 };
 
 #define KINDS (sizeof kinds / sizeof *kinds)
@@ -114,8 +116,8 @@ static const struct tws_local_ops refusal_ops = {
     .on_over = on_over,
 };
 
-static tws_err refuse(struct tws_egress *e, const struct tws_request *rq, uint16_t code,
-                      const char *why)
+tws_err tws_egress_refuse(struct tws_egress *e, const struct tws_request *rq, uint16_t code,
+                          const char *why)
 {
     size_t source = strlen(rq->source) + 1, target = strlen(rq->target) + 1;
     struct refusal *r = calloc(1, sizeof *r + source + target);
@@ -142,36 +144,40 @@ static tws_err settle(struct tws_egress *e, struct tws_request *rq)
     uint8_t kind = rq->open->kind;
 
     if (kind >= KINDS || kinds[kind] == NULL)
-        return refuse(e, rq, TWS_CODE_FORBIDDEN, "this kind of channel is not served");
+        return tws_egress_refuse(e, rq, TWS_CODE_FORBIDDEN, "this kind of channel is not served");
     uint16_t code = e->judge->ops->opening(e->judge, rq->open, &rq->permit, &why);
     if (code != TWS_CODE_NONE)
-        return refuse(e, rq, code, why);
+        return tws_egress_refuse(e, rq, code, why);
     return kinds[kind](e, rq);
 }
 
-void tws_egress_open(struct tws_egress *e, struct tws_channel *ch, struct tws_span payload)
+void tws_egress_serve(struct tws_egress *e, struct tws_channel *ch, const struct tws_open *open)
 {
-    struct tws_open open;
     char source[TWS_HOSTPORT_TEXT] = "-", target[TWS_HOSTPORT_TEXT];
-    uint64_t now = tws_carrier_now(e->carrier);
 
-    if (tws_open_read(payload, &open) != TWS_OK) {
-        tws_channel_reset(ch, TWS_CODE_PROTOCOL, "not a target", now);
-        return;
-    }
-    if (open.source.type != 0)
-        tws_target_format(&open.source, source, sizeof source);
-    tws_target_format(&open.target, target, sizeof target);
+    if (open->source.type != 0)
+        tws_target_format(&open->source, source, sizeof source);
+    tws_target_format(&open->target, target, sizeof target);
     struct tws_request rq = {.channel = ch,
-                             .open = &open,
-                             .permit = {.kind = open.kind},
+                             .open = open,
+                             .permit = {.kind = open->kind},
                              .source = source,
                              .target = target};
     e->judge->nchannels++;
     if (settle(e, &rq) != TWS_OK) {
         e->judge->nchannels--;
-        tws_channel_reset(ch, TWS_CODE_RESOURCES, NULL, now);
+        tws_channel_reset(ch, TWS_CODE_RESOURCES, NULL, tws_carrier_now(e->carrier));
     }
+}
+
+void tws_egress_open(struct tws_egress *e, struct tws_channel *ch, struct tws_span payload)
+{
+    struct tws_open open;
+
+    if (tws_open_read(payload, &open) == TWS_OK)
+        tws_egress_serve(e, ch, &open);
+    else
+        tws_channel_reset(ch, TWS_CODE_PROTOCOL, "not a target", tws_carrier_now(e->carrier));
 }
 
 void tws_egress_init(struct tws_egress *e, struct tws_carrier *carrier, struct tws_judge *judge,
@@ -179,4 +185,10 @@ void tws_egress_init(struct tws_egress *e, struct tws_carrier *carrier, struct t
 {
     *e = (struct tws_egress){.carrier = carrier, .judge = judge, .cfg = cfg};
     tws_list_init(&e->waiting);
+}
+
+void tws_egress_fini(struct tws_egress *e)
+{
+    tws_listens_free(e->listens);
+    e->listens = NULL;
 }

@@ -23,14 +23,19 @@ struct tws_egress {
     struct tws_carrier *carrier;
     struct tws_judge *judge; /* borrowed */
     const struct tws_egress_config *cfg;
-    struct tws_node waiting; /* struct tws_place */
+    struct tws_listens *listens; /* NULL: the peer never asked */
+    struct tws_node waiting;     /* struct tws_place */
     uint32_t dialling;
 };
 
 void tws_egress_init(struct tws_egress *e, struct tws_carrier *carrier, struct tws_judge *judge,
                      const struct tws_egress_config *cfg);
+/* Its carrier was freed. */
+void tws_egress_fini(struct tws_egress *e);
 /* The peer opened `ch`: connects it, or resets it with the reason. */
 void tws_egress_open(struct tws_egress *e, struct tws_channel *ch, struct tws_span payload);
+/* The same of a payload that was read, and perhaps changed. */
+void tws_egress_serve(struct tws_egress *e, struct tws_channel *ch, const struct tws_open *open);
 
 /* ---- for the kinds ---- */
 
@@ -47,6 +52,12 @@ struct tws_request {
 typedef tws_err tws_egress_kind(struct tws_egress *e, const struct tws_request *rq);
 
 tws_egress_kind tws_egress_stream;
+tws_egress_kind tws_egress_listen;
+
+/* Instead of attaching something: refuses with `code`, and `why` for the peer (copied; may be
+ * NULL). */
+TWS_MUST_USE tws_err tws_egress_refuse(struct tws_egress *e, const struct tws_request *rq,
+                                       uint16_t code, const char *why);
 
 struct tws_place;
 

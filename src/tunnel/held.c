@@ -1,4 +1,5 @@
 /* held.c - see server_priv.h: a session on the server's side. */
+#include "listens_priv.h"
 #include "server_priv.h"
 
 #include "tws/base/log.h"
@@ -14,6 +15,13 @@ static void on_open(void *arg, struct tws_channel *ch, struct tws_span payload)
 
     h->server->channels_opened++;
     tws_egress_open(&h->egress, ch, payload);
+}
+
+static void on_openable(void *arg)
+{
+    struct tws_held *h = arg;
+
+    tws_listens_ready(h->egress.listens);
 }
 
 static void on_link_down(void *arg, void *owner, uint32_t link_id, uint64_t up_us, const char *why)
@@ -41,6 +49,7 @@ static void on_over(void *arg, uint16_t code, const char *text)
 
 static const struct tws_carrier_events held_events = {
     .on_open = on_open,
+    .on_openable = on_openable,
     .on_link_down = on_link_down,
     .on_over = on_over,
 };
@@ -105,6 +114,7 @@ void tws_held_free(struct tws_held *h)
 
     count_bytes(h);
     tws_carrier_free(h->carrier);
+    tws_egress_fini(&h->egress);
     tws_registry_remove(&h->server->sessions, &h->registered);
     tws_list_unlink(&h->held_node);
     a->nsessions--;
@@ -139,6 +149,7 @@ void tws_held_link(struct tws_held *h, const struct tws_hs_result *hs, bool join
         return;
     }
     h->linked = true;
+    tws_listens_ready(h->egress.listens);
     tws_log(TWS_LOG_INFO, "link up", "session=%s user=%s link=%u peer=%s client=%s%s%s sealed=%d",
             h->carrier->tag, h->account->name, (unsigned)hs->link_id, from, h->client_name,
             hs->peer.uplink_name[0] != '\0' ? " uplink=" : "", hs->peer.uplink_name, hs->sealed);

@@ -24,6 +24,7 @@ struct tws_permit {
 /* What an allowed opening is bound to while it lasts. */
 struct tws_judge_terms {
     struct tws_throttle *up, *down; /* target -> peer, peer -> target; NULL: no limit */
+    uint32_t max_listens;           /* of all its sessions; 0: no limit */
 };
 
 struct tws_judge_ops {
@@ -32,6 +33,10 @@ struct tws_judge_ops {
                         const char **why);
     bool (*address)(struct tws_judge *j, const struct tws_permit *permit, const struct tws_ip *ip,
                     uint16_t port);
+    /* Whether the peer may have us listen on `t`, and on what exactly. */
+    bool (*listen)(struct tws_judge *j, const struct tws_target *t, struct tws_hostport *where);
+    /* Whether another channel may be opened to the peer. */
+    bool (*room)(struct tws_judge *j);
     /* False: it allows nothing any more (a removed key). */
     bool (*terms)(struct tws_judge *j, struct tws_judge_terms *out);
 };
@@ -39,6 +44,8 @@ struct tws_judge_ops {
 struct tws_judge {
     const struct tws_judge_ops *ops;
     uint32_t nchannels; /* open through this judge, refused ones until they are over included */
+    uint32_t nlistens;
+    struct tws_node listens; /* struct tws_listens, of its sessions */
 };
 
 #endif

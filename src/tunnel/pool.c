@@ -189,6 +189,12 @@ static void make_place(struct tws_pool *p, struct tws_lane *lane)
     }
 }
 
+static void openable(struct tws_pool *p)
+{
+    tws_reverse_ready(&p->reverse);
+    p->events->on_ready(p->arg);
+}
+
 void tws_pool_take_link(struct tws_pool *p, struct tws_lane *lane, const struct tws_hs_result *hs,
                         struct tws_wire *wire)
 {
@@ -207,7 +213,7 @@ void tws_pool_take_link(struct tws_pool *p, struct tws_lane *lane, const struct 
     make_place(p, lane);
     cancel_surplus(p);
     look_now(p);
-    p->events->on_ready(p->arg);
+    openable(p);
 }
 
 /* ---- replacing: first the successor, then the peer is told, then the old one goes ---- */
@@ -304,16 +310,12 @@ static void on_open(void *arg, struct tws_channel *ch, struct tws_span payload)
 {
     struct tws_pool *p = arg;
 
-    (void)payload;
-    tws_channel_reset(ch, TWS_CODE_FORBIDDEN, "the client opens nothing for the server",
-                      tws_loop_now(p->loop));
+    tws_reverse_open(&p->reverse, ch, payload);
 }
 
 static void on_openable(void *arg)
 {
-    struct tws_pool *p = arg;
-
-    p->events->on_ready(p->arg);
+    openable(arg);
 }
 
 static void on_link_down(void *arg, void *owner, uint32_t link_id, uint64_t up_us, const char *why)
@@ -341,6 +343,7 @@ static void retire(struct tws_pool *p, const char *why)
             p->carrier != NULL ? p->carrier->tag : "-",
             p->carrier != NULL ? (unsigned)p->carrier->nlocals : 0u, why);
     p->retiring = true;
+    tws_reverse_end(&p->reverse);
     if (p->carrier == NULL)
         cancel_dials(p);
     look_now(p);
@@ -390,6 +393,7 @@ static void forget_session(struct tws_pool *p)
     p->ended_sent += st.bytes_sent;
     p->ended_received += st.bytes_received;
     tws_carrier_free(p->carrier);
+    tws_reverse_forget(&p->reverse);
     p->carrier = NULL;
     tws_wipe(p->join_secret, sizeof p->join_secret);
 }
@@ -444,6 +448,7 @@ static tws_err begin_session(struct tws_pool *p, const struct tws_hs_result *hs)
 
     if (err != TWS_OK)
         return err;
+    tws_reverse_begin(&p->reverse, p->carrier);
     memcpy(p->session_id, hs->session_id, sizeof p->session_id);
     memcpy(p->join_secret, hs->join_secret, sizeof p->join_secret);
     return TWS_OK;
@@ -584,6 +589,8 @@ void tws_pool_set(struct tws_pool *p, const struct tws_client_config *cfg)
     p->schedule = cfg->schedule;
     if (set_lanes(p, cfg) != TWS_OK)
         tws_log(TWS_LOG_ERROR, "uplinks missing", "reason=\"out of memory\"");
+    if (tws_reverse_set(&p->reverse, cfg) != TWS_OK)
+        tws_log(TWS_LOG_ERROR, "reverse forwards missing", "reason=\"out of memory\"");
     cancel_surplus(p);
     look_now(p);
 }
@@ -609,11 +616,14 @@ tws_err tws_pool_new(struct tws_loop *loop, struct tws_ws *ws, const struct tws_
     tws_list_init(&p->pool_node);
     tws_list_init(&p->lanes);
     tws_timer_init(&p->timer, loop, on_timer);
+    tws_reverse_init(&p->reverse, p, (uintptr_t)p ^ tws_loop_now(loop));
     err = tws_route_copy(cfg->client, cfg->server, &p->route);
     if (err == TWS_OK)
         err = set_lanes(p, cfg->client);
     if (err == TWS_OK)
         err = new_session_text(p);
+    if (err == TWS_OK)
+        err = tws_reverse_set(&p->reverse, cfg->client);
     if (err != TWS_OK) {
         tws_pool_free(p);
         return err;
@@ -634,6 +644,7 @@ void tws_pool_free(struct tws_pool *p)
     if (p->carrier != NULL)
         log_over(p, TWS_CODE_SHUTDOWN, "");
     forget_session(p);
+    tws_reverse_fini(&p->reverse);
     while ((l = TWS_LIST_FIRST(&p->lanes, struct tws_lane, lane_node)) != NULL)
         tws_lane_free(l);
     tws_list_unlink(&p->pool_node);

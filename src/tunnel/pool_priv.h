@@ -14,6 +14,7 @@
 #include "carrier_priv.h"
 #include "client_handshake_priv.h"
 #include "lane_priv.h"
+#include "reverse_priv.h"
 
 struct tws_pool;
 
@@ -48,6 +49,7 @@ struct tws_pool {
     uint32_t ndials;        /* likewise: attempts in progress */
     uint64_t dialled_at_us; /* the last one */
     struct tws_timer timer;
+    struct tws_reverse reverse;
     unsigned unknown_joins; /* in a row refused because the session is unknown */
     bool retiring;
 

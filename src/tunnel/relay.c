@@ -489,12 +489,20 @@ fail:
     return err;
 }
 
+/* What the peer opened is this side's way out, and always has its line. */
+static enum tws_log_level audit_level(const struct tws_carrier *c, const struct tws_channel *ch)
+{
+    bool ours = (tws_channel_id(ch) % 2 != 0) == c->client;
+
+    return ours ? c->audit_level : TWS_LOG_INFO;
+}
+
 void tws_audit(const struct tws_carrier *c, const struct tws_channel *ch, const char *source,
                const char *target, uint64_t opened_us, const char *reason)
 {
     struct tws_channel_stats st = tws_channel_stats(ch);
 
-    tws_log(c->audit_level, "channel",
+    tws_log(audit_level(c, ch), "channel",
             "session=%s user=%s ch=%u source=%s target=%s sent=%llu received=%llu ms=%llu "
             "reason=\"%s\"",
             c->tag, c->user, (unsigned)tws_channel_id(ch), source, target,

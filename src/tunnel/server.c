@@ -1,4 +1,5 @@
 /* server.c - see server.h: life, reload and drain; the rest is in held.c and server_handshake.c. */
+#include "listens_priv.h"
 #include "server_priv.h"
 
 #include "tws/base/log.h"
@@ -100,6 +101,15 @@ static void revoke(struct tws_account *a)
         tws_account_free(a);
 }
 
+static void set_user(struct tws_account *a, const struct tws_user *u)
+{
+    struct tws_node *it, *next;
+
+    tws_account_set_user(a, u);
+    TWS_LIST_EACH(it, next, &a->sessions)
+    tws_listens_recheck(TWS_CONTAINER(it, struct tws_held, held_node)->egress.listens);
+}
+
 static void update_accounts(struct tws_server *s, const struct tws_server_config *cfg)
 {
     struct tws_node *it, *next;
@@ -109,7 +119,7 @@ static void update_accounts(struct tws_server *s, const struct tws_server_config
         struct tws_account *a = TWS_CONTAINER(it, struct tws_account, account_node);
         const struct tws_user *u = a->user != NULL ? user_of(cfg, a) : NULL;
         if (u != NULL)
-            tws_account_set_user(a, u);
+            set_user(a, u);
         else if (a->user != NULL)
             revoke(a);
     }
@@ -202,6 +212,7 @@ static void on_drain_timer(struct tws_timer *t)
 static void drain_session(struct tws_held *h, void *ctx)
 {
     (void)ctx;
+    tws_listens_end(h->egress.listens, TWS_CODE_SHUTDOWN, "the server goes down");
     tws_carrier_drain(h->carrier, TWS_CODE_SHUTDOWN);
 }
 
