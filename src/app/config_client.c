@@ -44,26 +44,6 @@ static tws_err take_name(const struct tws_settings *s, struct tws_client_config 
     return tws_config_copy(host, &c->name);
 }
 
-static bool any_tls(const struct tws_client_config *c)
-{
-    for (size_t i = 0; i < c->nservers; i++)
-        if (c->servers[i].tls)
-            return true;
-    return false;
-}
-
-static tws_err take_tls(const struct tws_settings *s, struct tws_diag *diag,
-                        struct tws_client_config *c)
-{
-    c->insecure = s->insecure;
-    if (c->insecure && any_tls(c))
-        tws_diag_warn(diag, "insecure: the server's certificate is not verified; anyone in between "
-                            "can pose as the server");
-    if (s->ca_file != NULL && access(s->ca_file, R_OK) != 0)
-        tws_config_error(s, diag, "ca_file", "ca_file %s: %s", s->ca_file, strerror(errno));
-    return tws_config_copy(s->ca_file, &c->ca_file);
-}
-
 static tws_err fill(const struct tws_settings *s, struct tws_diag *diag,
                     struct tws_client_config *c)
 {
@@ -82,7 +62,7 @@ static tws_err fill(const struct tws_settings *s, struct tws_diag *diag,
     if (err == TWS_OK)
         err = take_name(s, c);
     if (err == TWS_OK)
-        err = take_tls(s, diag, c);
+        err = tws_config_take_outbound(s, diag, c);
     return err;
 }
 
@@ -112,7 +92,7 @@ void tws_client_config_free(struct tws_client_config *c)
     tws_wipe(&c->key, sizeof c->key);
     tws_config_free_servers(c);
     tws_config_free_uplinks(c);
-    free(c->ca_file);
+    tws_outbound_fini(&c->outbound);
     free(c->name);
     tws_config_free_forwards(c);
     free(c);

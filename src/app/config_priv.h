@@ -19,6 +19,16 @@ void tws_config_free_uplinks(struct tws_client_config *c);
 TWS_MUST_USE tws_err tws_config_take_forwards(const struct tws_settings *s, struct tws_diag *diag,
                                               struct tws_client_config *c);
 void tws_config_free_forwards(struct tws_client_config *c);
+/* How it shows itself to the servers, which are there, and what it demands of them. */
+TWS_MUST_USE tws_err tws_config_take_outbound(const struct tws_settings *s, struct tws_diag *diag,
+                                              struct tws_client_config *c);
+/* Addresses for names: of the servers and proxies that are there. */
+void tws_config_take_resolve(const struct tws_settings *s, struct tws_diag *diag,
+                             struct tws_client_config *c);
+/* The paths of cert_file and cert_key_file, which are tried; NULL where not given. Owned by the
+ * caller. Complains to `diag` and goes on; TWS_NOMEM. */
+TWS_MUST_USE tws_err tws_config_take_identity(const struct tws_settings *s, struct tws_diag *diag,
+                                              char **cert, char **key);
 /* Whether the row `name` was written somewhere, and is not the default. */
 bool tws_config_given(const struct tws_settings *s, const char *name);
 /* The rows that both ends have. */

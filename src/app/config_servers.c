@@ -128,6 +128,7 @@ tws_err tws_config_take_servers(const struct tws_settings *s, struct tws_diag *d
     if (c->servers == NULL)
         return TWS_NOMEM;
     err = add_servers(s, diag, c);
+    tws_config_take_resolve(s, diag, c);
     choose_encryption(s, c);
     return err;
 }

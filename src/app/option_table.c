@@ -35,6 +35,9 @@ static const char *const balances[] = {"active-backup", "round-robin", "least-lo
 _Static_assert(sizeof balances / sizeof *balances == TWS_BALANCE_END + 1,
                "balances[] follows the enum");
 
+static const char *const tls_versions[] = {"1.2", "1.3", NULL};
+_Static_assert(TWS_TLS_MIN_12 == 1 && TWS_TLS_MIN_13 == 2, "tls_versions[] follows the enum");
+
 static const struct tws_option settings_rows[] = {
     {.name = "config",
      .type = TWS_TYPE_TEXT,
@@ -277,6 +280,86 @@ static const struct tws_option settings_rows[] = {
      .brief = "do not verify the server's certificate",
      .help = "Do not verify the server's certificate. Anyone in between can then pose as the "
              "server, but for the key."},
+    {.name = "pin",
+     .type = TWS_TYPE_TEXT,
+     .flags = TWS_OPT_CLIENT | TWS_OPT_LIST | TWS_OPT_RELOAD,
+     .offset = AT(pin),
+     .min = 1,
+     .max = 60,
+     .arg = "KEY",
+     .help = "Public keys the server may have, each as sha256// and the base64 of the SHA-256 of "
+             "its SubjectPublicKeyInfo (curl's --pinnedpubkey); at most 8. The certificate must be "
+             "valid too, but with insecure the key alone counts. A wrong key is shown in the log."},
+    {.name = "sni",
+     .type = TWS_TYPE_TEXT,
+     .flags = TWS_OPT_CLIENT | TWS_OPT_ARGV | TWS_OPT_RELOAD,
+     .offset = AT(sni),
+     .min = 1,
+     .max = 253,
+     .arg = "NAME",
+     .brief = "name to send in the TLS handshake, or none",
+     .help = "The name to send in the TLS handshake instead of the host in server. The certificate "
+             "must then be for this name. none: send none; the certificate must be for the host in "
+             "server."},
+    {.name = "host",
+     .type = TWS_TYPE_TEXT,
+     .flags = TWS_OPT_CLIENT | TWS_OPT_ARGV | TWS_OPT_RELOAD,
+     .offset = AT(host),
+     .min = 1,
+     .max = 110,
+     .arg = "NAME",
+     .brief = "Host header of the request",
+     .help = "The Host header of the request, instead of the host and port in server. Has nothing "
+             "to do with the address that is dialled, with sni or with the certificate."},
+    {.name = "headers",
+     .type = TWS_TYPE_TEXT,
+     .flags = TWS_OPT_CLIENT | TWS_OPT_LIST | TWS_OPT_RELOAD,
+     .offset = AT(headers),
+     .min = 3,
+     .max = 2000,
+     .arg = "HEADER",
+     .help = "More headers for the request, each as \"Name: value\"; at most 2048 bytes together. "
+             "Host, Upgrade and what else makes the request a tunnel cannot be given."},
+    {.name = "resolve",
+     .type = TWS_TYPE_TEXT,
+     .flags = TWS_OPT_CLIENT | TWS_OPT_LIST | TWS_OPT_RELOAD,
+     .offset = AT(resolve),
+     .min = 1,
+     .max = 800,
+     .arg = "ENTRY",
+     .help =
+         "Addresses for names, which are then not looked up: host:port:address[,address...] "
+         "(curl's --resolve; *:port: for any host), for servers and proxies, or only addresses, "
+         "for every server. What an http:// or socks5h:// proxy is asked for stays a name."},
+    {.name = "tls_min",
+     .type = TWS_TYPE_CHOICE,
+     .flags = TWS_OPT_CLIENT | TWS_OPT_RELOAD,
+     .offset = AT(tls_min),
+     .fallback = "1.2",
+     .choices = tls_versions,
+     .arg = "VERSION",
+     .help = "The oldest TLS that is accepted, 1.2 or 1.3."},
+    {.name = "cert_file",
+     .type = TWS_TYPE_TEXT,
+     .flags = TWS_OPT_CLIENT | TWS_OPT_ARGV | TWS_OPT_RELOAD,
+     .offset = AT(cert_file),
+     .min = 1,
+     .max = TEXT_MAX,
+     .arg = "FILE",
+     .brief = "certificate to show the server (PEM)",
+     .help = "PEM file with a certificate, and the chain behind it, to show to a server that asks "
+             "for one; read anew for each connection. It may begin with $CREDENTIALS_DIRECTORY/."},
+    {.name = "cert_key_file",
+     .type = TWS_TYPE_TEXT,
+     .flags = TWS_OPT_CLIENT | TWS_OPT_ARGV | TWS_OPT_RELOAD,
+     .offset = AT(cert_key_file),
+     .min = 1,
+     .max = TEXT_MAX,
+     .arg = "FILE",
+     .brief = "private key of cert_file (PEM)",
+     .help =
+         "PEM file with the private key of cert_file, without a passphrase. Not given: it is in "
+         "cert_file too."},
     {.name = "encrypt",
      .type = TWS_TYPE_CHOICE,
      .flags = TWS_OPT_BOTH | TWS_OPT_ARGV,

@@ -307,6 +307,10 @@ static void begin(struct tws_connector *c, const struct tws_connect_options *o)
         else
             note_failure(c, TWS_CONNECT_OTHER, NULL, strerror(errno));
         try_next(c);
+    } else if (o->nips > 0) {
+        for (size_t i = 0; i < o->nips; i++)
+            add_candidate(c, o->ips[i]);
+        try_next(c);
     } else if (tws_ip_parse(o->host, &ip) == TWS_OK) {
         add_candidate(c, ip);
         try_next(c);

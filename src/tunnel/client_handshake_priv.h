@@ -11,9 +11,11 @@
 
 /* Where the server is, and how one gets there: a copy that outlives a reload. */
 struct tws_route {
-    bool tls, insecure;
+    bool tls;
     struct tws_hostport server;
-    char *path, *proxy, *ca_file;
+    char *path, *proxy;
+    struct tws_addresses at, proxy_at;
+    struct tws_outbound outbound;
     char *name;
     struct tws_key key;
 };

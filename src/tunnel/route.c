@@ -16,9 +16,10 @@ tws_err tws_route_copy(const struct tws_client_config *cfg, const struct tws_end
                        struct tws_route *out)
 {
     *out = (struct tws_route){
-        .tls = e->tls, .insecure = cfg->insecure, .server = e->server, .key = cfg->key};
+        .tls = e->tls, .server = e->server, .at = e->at, .proxy_at = e->proxy_at, .key = cfg->key};
     if (copy_text(e->path, &out->path) && copy_text(e->proxy, &out->proxy) &&
-        copy_text(cfg->ca_file, &out->ca_file) && copy_text(cfg->name, &out->name))
+        copy_text(cfg->name, &out->name) &&
+        tws_outbound_copy(&cfg->outbound, &out->outbound) == TWS_OK)
         return TWS_OK;
     tws_route_fini(out);
     return TWS_NOMEM;
@@ -29,21 +30,35 @@ static bool same_text(const char *a, const char *b)
     return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
 }
 
+static bool same_addresses(const struct tws_addresses *a, const struct tws_addresses *b)
+{
+    if (a->n != b->n)
+        return false;
+    for (size_t i = 0; i < a->n; i++)
+        if (!tws_ip_equal(&a->ips[i], &b->ips[i]))
+            return false;
+    return true;
+}
+
 bool tws_route_is(const struct tws_route *r, const struct tws_client_config *cfg,
                   const struct tws_endpoint *e)
 {
-    return r->tls == e->tls && r->insecure == cfg->insecure && r->server.port == e->server.port &&
+    return r->tls == e->tls && r->server.port == e->server.port &&
            same_text(r->server.host, e->server.host) && same_text(r->path, e->path) &&
-           same_text(r->proxy, e->proxy) && same_text(r->ca_file, cfg->ca_file) &&
-           same_text(r->name, cfg->name) && memcmp(r->key.id, cfg->key.id, sizeof r->key.id) == 0 &&
+           same_text(r->proxy, e->proxy) && same_addresses(&r->at, &e->at) &&
+           same_addresses(&r->proxy_at, &e->proxy_at) &&
+           tws_outbound_equal(&r->outbound, &cfg->outbound) && same_text(r->name, cfg->name) &&
+           memcmp(r->key.id, cfg->key.id, sizeof r->key.id) == 0 &&
            tws_equal_secret(r->key.psk, cfg->key.psk, sizeof r->key.psk);
 }
 
 void tws_route_fini(struct tws_route *r)
 {
+    if (r->proxy != NULL)
+        tws_wipe(r->proxy, strlen(r->proxy));
     free(r->path);
     free(r->proxy);
-    free(r->ca_file);
+    tws_outbound_fini(&r->outbound);
     free(r->name);
     tws_wipe(r, sizeof *r);
 }

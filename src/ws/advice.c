@@ -24,7 +24,8 @@ static const struct advice http[] = {
     {302, ": the server sends elsewhere; give the final URL as server"},
     {307, ": the server sends elsewhere; give the final URL as server"},
     {308, ": the server sends elsewhere; give the final URL as server"},
-    {400, ": is it wss:// (not ws://), and does nginx pass on the Upgrade header?"},
+    {400, ": is it wss:// (not ws://), does nginx pass on the Upgrade header, or does it want "
+          "another client certificate (cert_file)?"},
     {401, ": the web server wants a login before the tunnel"},
     {403, ": the web server forbids this path or this address"},
     {404, ": no tunnel at this path; compare the URL's path with nginx's location and the "
@@ -51,6 +52,20 @@ static const struct advice tls[] = {
     {SSL_R_WRONG_VERSION_NUMBER, ": no TLS at this port; another port, or ws:// if it is meant"},
     {SSL_R_HTTP_REQUEST, ": no TLS at this port; another port, or ws:// if it is meant"},
     {SSL_R_UNSUPPORTED_PROTOCOL, ": the server speaks only TLS older than 1.2"},
+    {0, ""},
+};
+
+static const struct advice alerts[] = {
+    {SSL_AD_HANDSHAKE_FAILURE, "; it may want a client certificate (cert_file)"},
+    {TLS13_AD_CERTIFICATE_REQUIRED, "; it wants a client certificate: set cert_file"},
+    {SSL_AD_BAD_CERTIFICATE, "; it does not take the certificate in cert_file"},
+    {SSL_AD_UNSUPPORTED_CERTIFICATE, "; it does not take the certificate in cert_file"},
+    {SSL_AD_CERTIFICATE_REVOKED, "; the certificate in cert_file is revoked"},
+    {SSL_AD_CERTIFICATE_EXPIRED, "; renew the certificate in cert_file"},
+    {SSL_AD_CERTIFICATE_UNKNOWN, "; it does not take the certificate in cert_file"},
+    {SSL_AD_UNKNOWN_CA, "; it does not know who signed the certificate in cert_file"},
+    {SSL_AD_UNRECOGNIZED_NAME, "; it has no site of that name: is sni right?"},
+    {SSL_AD_PROTOCOL_VERSION, "; it speaks no TLS that is allowed here (tls_min)"},
     {0, ""},
 };
 
@@ -97,6 +112,18 @@ const char *tws_advice_proxy(unsigned status)
 const char *tws_advice_tls(int reason)
 {
     return find(tls, reason);
+}
+
+const char *tws_advice_alert_name(int alert)
+{
+    if (alert == TLS13_AD_CERTIFICATE_REQUIRED)
+        return "certificate required";
+    return SSL_alert_desc_string_long(alert);
+}
+
+const char *tws_advice_alert(int alert)
+{
+    return find(alerts, alert);
 }
 
 const char *tws_advice_certificate(int verdict)

@@ -22,6 +22,10 @@ const char *tws_advice_proxy(unsigned status);
 /* OpenSSL's reason code for the end of a TLS handshake. */
 const char *tws_advice_tls(int reason);
 
+/* A TLS alert of the server's, TLS1_AD_...: its name where OpenSSL has none, and what to do. */
+const char *tws_advice_alert_name(int alert);
+const char *tws_advice_alert(int alert);
+
 /* OpenSSL's verdict on a certificate, X509_V_ERR_... */
 const char *tws_advice_certificate(int verdict);
 

@@ -40,26 +40,32 @@ static void ask_proxy(struct tws_dial *d, const struct tws_hostport *target)
 }
 
 /* As curl does, but with IPv4 first: many proxies have nothing else. */
-static const struct tws_ip *choose(const struct tws_resolved *r)
+static const struct tws_ip *choose(const struct tws_ip *ips, size_t n)
 {
-    for (size_t i = 0; i < r->count; i++)
-        if (r->ips[i].family == 4)
-            return &r->ips[i];
-    return &r->ips[0];
+    for (size_t i = 0; i < n; i++)
+        if (ips[i].family == 4)
+            return &ips[i];
+    return &ips[0];
+}
+
+static void ask_proxy_for(struct tws_dial *d, const struct tws_ip *ip)
+{
+    struct tws_hostport target = {.port = d->target.port};
+
+    tws_ip_format(ip, target.host, sizeof(target.host));
+    ask_proxy(d, &target);
 }
 
 static void on_resolved(struct tws_resolve *q, const struct tws_resolved *r)
 {
     struct tws_dial *d = TWS_CONTAINER(q, struct tws_dial, query);
-    struct tws_hostport target = {.port = d->target.port};
 
     if (r->error != NULL) {
         tws_upgrade_fail(d->u, 0, "resolve", "%s: %s%s; or let the proxy resolve it: socks5h://",
                          d->target.host, r->error, tws_advice_connect(TWS_CONNECT_RESOLVE));
         return;
     }
-    tws_ip_format(choose(r), target.host, sizeof(target.host));
-    ask_proxy(d, &target);
+    ask_proxy_for(d, choose(r->ips, r->count));
 }
 
 static void resolve(struct tws_dial *d)
@@ -76,10 +82,12 @@ static void go_through(struct tws_dial *d)
     struct tws_ip ip;
 
     d->u->step = "proxy";
-    if (d->proxy_url.kind == TWS_PROXY_SOCKS5 && tws_ip_parse(d->target.host, &ip) != TWS_OK)
-        resolve(d);
-    else
+    if (d->proxy_url.kind != TWS_PROXY_SOCKS5 || tws_ip_parse(d->target.host, &ip) == TWS_OK)
         ask_proxy(d, &d->target);
+    else if (d->nips > 0)
+        ask_proxy_for(d, choose(d->ips, d->nips));
+    else
+        resolve(d);
 }
 
 /* ---- connecting ---- */
@@ -121,6 +129,8 @@ tws_err tws_dial_start(struct tws_dial *d, const struct tws_upgrade_client *c)
 {
     struct tws_connect_options o = {.host = c->host,
                                     .port = c->port,
+                                    .ips = c->ips,
+                                    .nips = c->nips,
                                     .timeout_us = c->connect_timeout_us,
                                     .source = c->source,
                                     .interface = c->interface,
@@ -131,6 +141,8 @@ tws_err tws_dial_start(struct tws_dial *d, const struct tws_upgrade_client *c)
     if (d->via_proxy) {
         o.host = d->proxy_url.address.host;
         o.port = d->proxy_url.address.port;
+        o.ips = c->proxy_ips;
+        o.nips = c->nproxy_ips;
     }
     return tws_connector_start(d->u->ws->loop, &o, on_connected, d->u, &d->connector);
 }
@@ -157,6 +169,8 @@ void tws_dial_init(struct tws_dial *d, struct tws_upgrade *u, const struct tws_u
     d->handshake_us = c->handshake_timeout_us > 0 ? c->handshake_timeout_us : HANDSHAKE_US;
     (void)snprintf(d->target.host, sizeof(d->target.host), "%s", c->host);
     d->target.port = c->port;
+    for (; d->nips < c->nips && d->nips < TWS_UPGRADE_IPS; d->nips++)
+        d->ips[d->nips] = c->ips[d->nips];
     tws_resolve_init(&d->query, on_resolved);
     name_uplink(d, c);
 }
@@ -171,8 +185,14 @@ void tws_dial_free(struct tws_dial *d)
     tws_proxy_stop(&d->proxy);
     tws_socket_close(d->fd);
     X509_STORE_free(d->store);
+    tws_identity_free(d->identity);
     free(d->path);
+    free(d->host_header);
+    free(d->headers);
     free(d->ca_file);
+    free(d->sni);
+    free(d->cert_file);
+    free(d->cert_key_file);
     tws_wipe(&d->proxy_url, sizeof(d->proxy_url));
     tws_loop_free_later(d->u->ws->loop, d); /* the proxy may be calling */
 }

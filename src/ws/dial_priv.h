@@ -10,6 +10,7 @@
 #include "lws_priv.h"
 
 #include "tws/net/resolver.h"
+#include "tws/ws/identity.h"
 #include "tws/ws/proxy.h"
 
 struct tws_dial {
@@ -18,15 +19,20 @@ struct tws_dial {
     struct tws_resolve query; /* of the server's name, for a proxy that is not to resolve it */
     int fd;                   /* connected, not yet libwebsockets' */
     struct tws_hostport target;
+    struct tws_ip ips[TWS_UPGRADE_IPS]; /* of the target; nips 0: not known yet */
+    size_t nips;
     char uplink[TWS_IP_TEXT + 8]; /* " over wlan0", for the log; "" without */
     bool via_proxy;
     struct tws_proxy_url proxy_url;
     struct tws_proxy proxy;
     uint64_t handshake_us;
     /* For upgrade_client.c */
-    char *path, *ca_file;
-    bool tls, insecure;
+    char *path, *host_header, *headers;
+    bool tls, insecure, tls13;
+    char *ca_file, *sni, *cert_file, *cert_key_file;
+    struct tws_pins pins;
     X509_STORE *store;
+    struct tws_identity *identity;
 };
 
 /* Takes over what of *c is about dialling; the rest of *d is zero. */

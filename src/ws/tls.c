@@ -188,16 +188,52 @@ static bool set_sni(SSL *ssl, const char *name)
                     (void *)(uintptr_t)name) == 1;
 }
 
-static bool set_peer(SSL *ssl, const char *host)
+static bool set_peer(SSL *ssl, const struct tws_tls_demand *demand)
 {
     X509_VERIFY_PARAM *param = SSL_get0_param(ssl);
     struct tws_ip ip;
 
     X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-    if (tws_ip_parse(host, &ip) == TWS_OK)
-        return set_sni(ssl, NULL) && X509_VERIFY_PARAM_set1_host(param, NULL, 0) == 1 &&
+    if (!set_sni(ssl, demand->sni != NULL && tws_ip_parse(demand->sni, &ip) != TWS_OK ? demand->sni
+                                                                                      : NULL))
+        return false;
+    if (tws_ip_parse(demand->host, &ip) == TWS_OK)
+        return X509_VERIFY_PARAM_set1_host(param, NULL, 0) == 1 &&
                X509_VERIFY_PARAM_set1_ip(param, ip.bytes, ip.family == 4 ? 4 : 16) == 1;
-    return set_sni(ssl, host) && X509_VERIFY_PARAM_set1_host(param, host, 0) == 1;
+    return X509_VERIFY_PARAM_set1_host(param, demand->host, 0) == 1;
+}
+
+static bool set_own(SSL *ssl, const struct tws_tls_demand *demand)
+{
+    const struct tws_identity *id = demand->identity;
+
+    return (!demand->tls13 || SSL_set_min_proto_version(ssl, TLS1_3_VERSION) == 1) &&
+           (id == NULL || SSL_use_cert_and_key(ssl, id->cert, id->key, id->chain, 1) == 1);
+}
+
+bool tws_tls_check_pin(SSL *ssl, const struct tws_pins *pins, char *why, size_t cap)
+{
+    X509 *cert = SSL_get0_peer_certificate(ssl);
+    uint8_t pin[EVP_MAX_MD_SIZE];
+    char text[TWS_PIN_TEXT];
+    unsigned n = sizeof(pin);
+
+    if (pins->n == 0)
+        return true;
+    /* Of the key with its algorithm, SubjectPublicKeyInfo, not of the bare bits. */
+    unsigned char *spki = NULL;
+    int len = cert != NULL ? i2d_X509_PUBKEY(X509_get_X509_PUBKEY(cert), &spki) : 0;
+    bool good = len > 0 && EVP_Digest(spki, (size_t)len, pin, &n, EVP_sha256(), NULL) == 1;
+    OPENSSL_free(spki);
+    if (good && tws_pins_have(pins, pin))
+        return true;
+    if (good)
+        tws_pin_format(pin, text);
+    (void)snprintf(why, cap,
+                   "the server's key is %s, which is not pinned; another key, or another "
+                   "server",
+                   good ? text : "unreadable");
+    return false;
 }
 
 /* What ends a handshake: the peer's alert, or our own error. */
@@ -208,8 +244,8 @@ static bool note_failure(struct tws_upgrade *u, int where, int ret)
     if (u == NULL || u->tls_why[0] != '\0')
         return u != NULL;
     if (where == SSL_CB_READ_ALERT && ret >> 8 == SSL3_AL_FATAL)
-        (void)snprintf(u->tls_why, sizeof(u->tls_why), "the server answers: %s",
-                       SSL_alert_desc_string_long(ret));
+        (void)snprintf(u->tls_why, sizeof(u->tls_why), "the server answers: %s%s",
+                       tws_advice_alert_name(ret & 0xff), tws_advice_alert(ret & 0xff));
     else if (where == SSL_CB_CONNECT_EXIT && ret <= 0 && e != 0 &&
              ERR_GET_REASON(e) != SSL_R_UNEXPECTED_EOF_WHILE_READING)
         (void)snprintf(u->tls_why, sizeof(u->tls_why), "%s%s", ERR_reason_error_string(e),
@@ -230,7 +266,7 @@ static void on_info(const SSL *cssl, int where, int ret)
         return;
     ws = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), ws_index);
     u = tws_tls_find(ws, SSL_get_fd(ssl), &demand);
-    if (u == NULL || !set_peer(ssl, demand.host))
+    if (u == NULL || !set_peer(ssl, &demand) || !set_own(ssl, &demand))
         return;
     if (demand.store != NULL && SSL_set1_verify_cert_store(ssl, demand.store) != 1)
         return;

@@ -9,7 +9,10 @@
 #ifndef TWS_WS_TLS_PRIV_H
 #define TWS_WS_TLS_PRIV_H
 
+#include "identity_priv.h"
+
 #include "tws/base/err.h"
+#include "tws/ws/pin.h"
 
 #include <openssl/ssl.h>
 #include <stdbool.h>
@@ -32,8 +35,14 @@ X509_STORE *tws_tls_store(const char *ca_file, char *why, size_t cap);
 /* What a connection demands; lives in its dial. */
 struct tws_tls_demand {
     X509_STORE *store; /* NULL: insecure */
-    const char *host;  /* name or IP literal without brackets */
+    const char *host;  /* what the certificate must be for: a name or IP literal, no brackets */
+    const char *sni;   /* to send, if it is a name; NULL: none */
+    const struct tws_identity *identity; /* to show when asked; NULL: none */
+    bool tls13;                          /* nothing older */
 };
+
+/* Whether the server's key, once the handshake is done, is one of `pins`, or there are none. */
+bool tws_tls_check_pin(SSL *ssl, const struct tws_pins *pins, char *why, size_t cap);
 
 /* The demand of the connection on descriptor `fd`, NULL if it is none of ours (upgrade_client.c).
  */

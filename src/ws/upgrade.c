@@ -329,6 +329,8 @@ static void closed(struct tws_upgrade *u)
         return;
     if (u->close_code > 0)
         tws_upgrade_fail(u, u->close_code, NULL, "closed by the peer with %u", u->close_code);
+    else if (u->tls_why[0] != '\0') /* an alert behind the TLS handshake */
+        tws_upgrade_fail(u, 0, "TLS", "%s", u->tls_why);
     else
         tws_upgrade_fail(u, 0, NULL, "%s",
                          u->client && u->state == TWS_UPGRADE_OPENING

@@ -27,6 +27,20 @@
 #define HOST_MAX     110  /* libwebsockets writes the Host header into 128 bytes */
 #define PATH_LEN_MAX 1024 /* and the request into 4096 */
 
+static void demand_of(const struct tws_dial *d, struct tws_tls_demand *out)
+{
+    *out = (struct tws_tls_demand){.store = d->store,
+                                   .host = d->target.host,
+                                   .sni = d->target.host,
+                                   .identity = d->identity,
+                                   .tls13 = d->tls13};
+    if (d->sni == NULL)
+        return;
+    out->sni = d->sni[0] != '\0' ? d->sni : NULL;
+    if (out->sni != NULL)
+        out->host = d->sni;
+}
+
 struct tws_upgrade *tws_tls_find(struct tws_ws *ws, int fd, struct tws_tls_demand *out)
 {
     struct tws_node *it, *tmp;
@@ -36,7 +50,7 @@ struct tws_upgrade *tws_tls_find(struct tws_ws *ws, int fd, struct tws_tls_deman
         struct tws_upgrade *u = TWS_CONTAINER(it, struct tws_upgrade, upgrades_node);
 
         if (u->dial != NULL && u->fd == fd && u->state == TWS_UPGRADE_OPENING) {
-            *out = (struct tws_tls_demand){u->dial->store, u->dial->target.host};
+            demand_of(u->dial, out);
             return u;
         }
     }
@@ -69,6 +83,10 @@ fail:
 
 static void format_host(const struct tws_dial *d, char *out, size_t cap)
 {
+    if (d->host_header != NULL) {
+        (void)snprintf(out, cap, "%s", d->host_header);
+        return;
+    }
     if (d->target.port != (d->tls ? 443 : 80)) {
         tws_hostport_format(&d->target, out, cap);
         return;
@@ -124,14 +142,28 @@ static void connect_lws(struct tws_upgrade *u, const char *address)
     tws_upgrade_fail(u, 0, NULL, "%s", u->tls_why[0] != '\0' ? u->tls_why : closed_during(u));
 }
 
+/* What the files hold now: a renewed certificate counts from the next connection on. */
+static bool load_files(struct tws_dial *d, char *why)
+{
+    tws_err err = TWS_OK;
+
+    if (!d->insecure) {
+        d->store = tws_tls_store(d->ca_file, why, TWS_WHY_MAX);
+        if (d->store == NULL)
+            return false;
+    }
+    if (d->cert_file != NULL)
+        err = tws_identity_load(d->cert_file, d->cert_key_file, &d->identity, why);
+    if (err == TWS_NOMEM)
+        (void)snprintf(why, TWS_WHY_MAX, "out of memory");
+    return err == TWS_OK;
+}
+
 static bool prepare_tls(struct tws_upgrade *u)
 {
     char why[TWS_WHY_MAX];
 
-    if (!u->dial->tls || u->dial->insecure)
-        return true;
-    u->dial->store = tws_tls_store(u->dial->ca_file, why, sizeof(why));
-    if (u->dial->store != NULL)
+    if (!u->dial->tls || load_files(u->dial, why))
         return true;
     tws_upgrade_fail(u, 0, "TLS", "%s", why);
     return false;
@@ -160,24 +192,34 @@ static const char *check(const struct tws_upgrade_client *c)
 {
     if (strlen(c->host) > HOST_MAX)
         return "host name above 110 characters";
+    if (c->host_header != NULL && strlen(c->host_header) > HOST_MAX)
+        return "host above 110 characters";
     if (strlen(c->path) > PATH_LEN_MAX)
         return "path above 1024 characters";
+    if (c->headers != NULL && strlen(c->headers) > TWS_UPGRADE_HEADERS)
+        return "headers above 2048 characters together";
     return NULL;
+}
+
+static bool copy(const char *from, char **to)
+{
+    *to = from != NULL ? strdup(from) : NULL;
+    return from == NULL || *to != NULL;
 }
 
 static tws_err fill(struct tws_dial *d, const struct tws_upgrade_client *c)
 {
     d->tls = c->tls;
     d->insecure = c->insecure;
-    d->path = strdup(c->path);
-    if (d->path == NULL)
-        return TWS_NOMEM;
-    if (c->ca_file != NULL) {
-        d->ca_file = strdup(c->ca_file);
-        if (d->ca_file == NULL)
-            return TWS_NOMEM;
-    }
-    return TWS_OK;
+    d->tls13 = c->tls13;
+    if (c->pins != NULL)
+        d->pins = *c->pins;
+    return copy(c->path, &d->path) && copy(c->host_header, &d->host_header) &&
+                   copy(c->headers, &d->headers) && copy(c->ca_file, &d->ca_file) &&
+                   copy(c->sni, &d->sni) && copy(c->cert_file, &d->cert_file) &&
+                   copy(c->cert_key_file, &d->cert_key_file)
+               ? TWS_OK
+               : TWS_NOMEM;
 }
 
 tws_err tws_upgrade_connect(struct tws_ws *ws, const struct tws_upgrade_client *c,
@@ -237,14 +279,29 @@ void tws_client_created(struct tws_upgrade *u, struct lws *wsi)
     u->dial->fd = -1;
 }
 
-static int append_header(struct tws_upgrade *u, char **p, size_t cap)
+static int append_headers(struct tws_upgrade *u, char **p, size_t cap)
 {
-    int n = snprintf(*p, cap, TWS_SESSION_HEADER ": %s\r\n", u->session);
+    const char *more = u->dial->headers != NULL ? u->dial->headers : "";
+    int n = snprintf(*p, cap, TWS_SESSION_HEADER ": %s\r\n%s", u->session, more);
 
-    if (n < 0 || (size_t)n >= cap)
+    if (n < 0 || (size_t)n >= cap) {
+        (void)snprintf(u->tls_why, sizeof(u->tls_why), "path and headers are too long together");
         return -1;
+    }
     *p += n;
     return 0;
+}
+
+/* After the TLS handshake, before a byte of the request. */
+static int begin_request(struct tws_upgrade *u, char **p, size_t cap)
+{
+    SSL *ssl = lws_get_ssl(u->wsi);
+
+    if (u->dial == NULL ||
+        (ssl != NULL && !tws_tls_check_pin(ssl, &u->dial->pins, u->tls_why, sizeof(u->tls_why))))
+        return -1;
+    u->step = "upgrade";
+    return append_headers(u, p, cap);
 }
 
 /* The answer is 101 and its hash is right; libwebsockets would go on without a sub-protocol. */
@@ -277,7 +334,7 @@ static void refused(struct tws_upgrade *u, const char *what, size_t len)
     unsigned status = 0;
 
     if (u->tls_why[0] != '\0') {
-        tws_upgrade_fail(u, 0, NULL, "%s", u->tls_why);
+        tws_upgrade_fail(u, 0, ssl != NULL ? "TLS" : NULL, "%s", u->tls_why);
         return;
     }
     if (ssl != NULL && !SSL_is_init_finished(ssl)) {
@@ -301,8 +358,7 @@ int tws_client_event(struct tws_upgrade *u, enum lws_callback_reasons reason, vo
 {
     switch ((int)reason) {
     case LWS_CALLBACK_CLIENT_APPEND_HANDSHAKE_HEADER:
-        u->step = "upgrade";
-        return append_header(u, in, len);
+        return begin_request(u, in, len);
     case LWS_CALLBACK_CLIENT_FILTER_PRE_ESTABLISH:
         return check_answer(u);
     case LWS_CALLBACK_CLIENT_ESTABLISHED:

@@ -48,6 +48,10 @@ struct tws_settings {
     uint32_t connections, retry_timeout_ms;
     char *proxy, *ca_file, *name;
     bool insecure;
+    struct tws_items headers, pin, resolve; /* char * */
+    char *host, *sni;
+    uint32_t tls_min; /* choice */
+    char *cert_file, *cert_key_file;
 
     char *path, *decoy;
     struct tws_items trusted_proxies; /* struct tws_prefix */
@@ -58,6 +62,7 @@ struct tws_settings {
     uint64_t rate;
 };
 
+enum { TWS_TLS_MIN_12 = 1, TWS_TLS_MIN_13 };
 enum { TWS_LOG_TIME_AUTO = 1, TWS_LOG_TIME_ON, TWS_LOG_TIME_OFF };
 
 struct tws_forward_settings {

@@ -44,6 +44,8 @@ typedef bool tws_connect_filter(void *arg, const struct tws_ip *ip, uint16_t por
 struct tws_connect_options {
     const char *host; /* name or IP literal (no brackets); copied */
     uint16_t port;
+    const struct tws_ip *ips;   /* dial these, in this order, and do not resolve host; copied */
+    size_t nips;                /* 0: resolve it */
     const char *unix_path;      /* instead of host and port; "@name" is abstract */
     uint64_t timeout_us;        /* for all of it; 0: 10 s */
     tws_connect_filter *filter; /* may be NULL */

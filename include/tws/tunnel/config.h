@@ -13,6 +13,8 @@
 #include "tws/base/addr.h"
 #include "tws/mux/session.h"
 #include "tws/proto/spot.h"
+#include "tws/tunnel/outbound.h"
+#include "tws/ws/upgrade.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -72,12 +74,19 @@ struct tws_link_limits {
     uint32_t udp_timeout_ms; /* a datagram flow without datagrams */
 };
 
+/* Given for a name, which is then not resolved; n 0: it is. */
+struct tws_addresses {
+    struct tws_ip ips[TWS_UPGRADE_IPS];
+    size_t n;
+};
+
 /* One server, and what stands between it and us. */
 struct tws_endpoint {
     bool tls;
     struct tws_hostport server;
     char *path;  /* of the server's URL, with query */
     char *proxy; /* as in proto/proxy_url.h, of the file or the environment; NULL: none */
+    struct tws_addresses at, proxy_at; /* of server, of the proxy's host */
 };
 
 /* One way out of this machine, with a number of links over it. */
@@ -98,8 +107,7 @@ struct tws_client_config {
     size_t nuplinks;
     enum tws_schedule schedule;
     uint32_t max_age_ms; /* of a link; 0: any */
-    char *ca_file;
-    bool insecure;
+    struct tws_outbound outbound;
     char *name; /* the client's name in the handshake; never NULL: the host name if not given */
     struct tws_key key;
     uint32_t retry_timeout_ms;

@@ -17,12 +17,15 @@
 #include "tws/base/bytes.h"
 #include "tws/net/loop.h"
 #include "tws/net/socket.h"
+#include "tws/ws/pin.h"
 #include "tws/ws/wire.h"
 
 #define TWS_SUBPROTOCOL     "tws.2"
 #define TWS_SESSION_HEADER  "Tws-Session"
 #define TWS_SESSION_TEXT    22   /* base64url characters of 16 bytes */
 #define TWS_UPGRADE_MESSAGE 1024 /* the most a handshake message may have */
+#define TWS_UPGRADE_IPS     8
+#define TWS_UPGRADE_HEADERS 2048 /* bytes of all added headers together */
 
 struct tws_ws;      /* the process's libwebsockets context */
 struct tws_upgrade; /* one connection before take-over */
@@ -56,16 +59,26 @@ struct tws_upgrade_client {
     bool tls;
     const char *host; /* name or IP literal without brackets */
     uint16_t port;
-    const char *path;    /* "/..." */
-    const char *session; /* TWS_SESSION_TEXT characters */
-    bool insecure;       /* no verification of the certificate */
-    const char *ca_file; /* PEM; NULL: SSL_CERT_FILE, SSL_CERT_DIR, else the system's store */
-    const char *proxy;   /* as in proto/proxy_url.h; NULL: none, whatever the environment says */
-    uint64_t connect_timeout_us;   /* TCP, all addresses; 0: 3 s */
-    uint64_t handshake_timeout_us; /* from connected to take-over; 0: 5 s */
-    const struct tws_ip *source;   /* uplink: bind to this address, may be NULL */
-    const char *interface;         /* uplink: bind to this device, may be NULL */
-    uint32_t mark;                 /* SO_MARK; 0: none */
+    const char *path;        /* "/..." */
+    const char *session;     /* TWS_SESSION_TEXT characters */
+    const char *host_header; /* of the request, and nothing else; NULL: the URL's host and port */
+    const char *headers;     /* more of them, each "Name: value\r\n"; NULL: none */
+    bool insecure;           /* no verification of the certificate */
+    const char *ca_file;     /* PEM; NULL: SSL_CERT_FILE, SSL_CERT_DIR, else the system's store */
+    /* The name sent in the TLS handshake, for which the certificate must then be; NULL: `host`; "":
+     * none is sent, and the certificate must be for `host`. */
+    const char *sni;
+    const char *cert_file, *cert_key_file; /* PEM, to show when asked; read anew for each */
+    const struct tws_pins *pins; /* keys the server may have, beside all else; NULL: any; copied */
+    bool tls13;                  /* nothing older; else TLS 1.2 */
+    const char *proxy; /* as in proto/proxy_url.h; NULL: none, whatever the environment says */
+    const struct tws_ip *ips, *proxy_ips; /* of host, of the proxy's; not resolved then; copied */
+    size_t nips, nproxy_ips;              /* at most TWS_UPGRADE_IPS; 0: resolve */
+    uint64_t connect_timeout_us;          /* TCP, all addresses; 0: 3 s */
+    uint64_t handshake_timeout_us;        /* from connected to take-over; 0: 5 s */
+    const struct tws_ip *source;          /* uplink: bind to this address, may be NULL */
+    const char *interface;                /* uplink: bind to this device, may be NULL */
+    uint32_t mark;                        /* SO_MARK; 0: none */
 };
 
 /* Never calls back before it returns. All strings are copied. TWS_NOMEM. */

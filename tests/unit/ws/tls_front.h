@@ -139,6 +139,7 @@ static inline void front_serve(struct tls_front *f, int fd)
     struct sockaddr_in sin = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     SSL *ssl = SSL_new(f->ctx);
     int back = socket(AF_INET, SOCK_STREAM, 0);
+    char scrap[1024];
 
     sin.sin_port = htons(f->backend);
     SSL_set_fd(ssl, fd);
@@ -151,6 +152,10 @@ static inline void front_serve(struct tls_front *f, int fd)
     }
     SSL_free(ssl);
     close(back);
+    /* An alert is not lost to a reset. */
+    shutdown(fd, SHUT_WR);
+    while (!f->drop && recv(fd, scrap, sizeof(scrap), 0) > 0)
+        ;
     close(fd);
 }
 
