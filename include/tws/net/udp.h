@@ -1,0 +1,62 @@
+/*
+ * udp.h - UDP sockets, and datagrams moved in batches: many per system call.
+ *
+ * What is received lies in one buffer that all sockets of the process share; what is to be sent is
+ * only noted until tws_udp_flush(), or until it is another socket's turn. One thread.
+ */
+#ifndef TWS_NET_UDP_H
+#define TWS_NET_UDP_H
+
+#include "tws/base/addr.h"
+#include "tws/base/bytes.h"
+#include "tws/net/socket.h"
+
+#define TWS_UDP_BATCH   32u
+#define TWS_UDP_MAX     65535u
+#define TWS_UDP_SOCKETS 2u /* of one address: "localhost" has two */
+
+/*
+ * Non-blocking sockets bound to `hp`, as tws_listener_open() has it: an IP, "localhost" (127.0.0.1
+ * and ::1), or an empty host for all addresses. They tell which address a datagram came to. TWS_SYS
+ * with errno.
+ */
+TWS_MUST_USE tws_err tws_udp_bind(const struct tws_hostport *hp, int fds[TWS_UDP_SOCKETS],
+                                  unsigned *n);
+/* A non-blocking socket that is bound to `from` (NULL: the kernel's choice) and connected to `to`.
+ * TWS_SYS with errno. */
+TWS_MUST_USE tws_err tws_udp_connect(const struct tws_sockaddr *from, const struct tws_sockaddr *to,
+                                     int *fd);
+/* Large buffers, and the address that datagrams came to, for a socket made elsewhere. */
+void tws_udp_prepare(int fd, int family);
+
+struct tws_udp_datagram {
+    struct tws_span data;
+    struct tws_sockaddr
+        peer;            /* who sent it, or is sent to; len 0: whom the socket is connected to */
+    struct tws_ip local; /* our address; family 0: not known, or the kernel's choice */
+    uint16_t local_port; /* of a datagram caught on its way elsewhere; 0: the socket's own */
+};
+
+/*
+ * Up to TWS_UDP_BATCH datagrams that wait; *n less than that: no more do. Borrowed until the next
+ * call, for whatever socket. TWS_BLOCKED: none. TWS_SYS with errno: an error that came back for one
+ * sent before, or the socket's own.
+ */
+TWS_MUST_USE tws_err tws_udp_recv(int fd, struct tws_udp_datagram out[TWS_UDP_BATCH], unsigned *n);
+
+/* Who sends; embedded by its owner, and forgotten before the descriptor is closed. */
+struct tws_udp_sender {
+    int fd;
+    uint64_t dropped; /* datagrams that the kernel did not take */
+    /* One was not taken: EAGAIN, EMSGSIZE, or an error that came back for one sent before. NULL:
+     * not wanted. */
+    void (*on_error)(struct tws_udp_sender *s, int error);
+};
+
+/* Goes out with the next flush at the latest: until then its bytes are borrowed. */
+void tws_udp_send(struct tws_udp_sender *s, const struct tws_udp_datagram *d);
+void tws_udp_flush(void);
+/* What it has not sent yet goes out now; it tells no error. */
+void tws_udp_forget(struct tws_udp_sender *s);
+
+#endif

@@ -1,0 +1,295 @@
+/* udp.c - see udp.h. */
+#include "tws/net/udp.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+
+#define BUFFER     (1 << 21) /* asked for; the kernel gives what net.core.*mem_max allows */
+#define PORT_TRIES 16
+
+/* ---- opening ---- */
+
+static void set_int(int fd, int level, int option, int value)
+{
+    (void)setsockopt(fd, level, option, &value, sizeof value);
+}
+
+void tws_udp_prepare(int fd, int family)
+{
+    set_int(fd, SOL_SOCKET, SO_RCVBUF, BUFFER);
+    set_int(fd, SOL_SOCKET, SO_SNDBUF, BUFFER);
+    if (family == AF_INET6)
+        set_int(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
+    else
+        set_int(fd, IPPROTO_IP, IP_PKTINFO, 1);
+}
+
+enum stack { ONE_STACK, DUAL_STACK };
+
+static tws_err bind_to(const struct tws_sockaddr *sa, enum stack stack, int *out)
+{
+    int fd = socket(sa->ss.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int v6only = stack == ONE_STACK;
+
+    if (fd < 0)
+        return TWS_SYS;
+    if (sa->ss.ss_family == AF_INET6 &&
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6only, sizeof v6only) != 0)
+        goto fail;
+    if (bind(fd, (const struct sockaddr *)&sa->ss, sa->len) != 0)
+        goto fail;
+    tws_udp_prepare(fd, sa->ss.ss_family);
+    *out = fd;
+    return TWS_OK;
+
+fail:
+    tws_socket_close(fd);
+    return TWS_SYS;
+}
+
+static tws_err bind_ip(const char *text, uint16_t port, enum stack stack, int *out)
+{
+    struct tws_sockaddr sa;
+    struct tws_ip ip;
+
+    if (tws_ip_parse(text, &ip) != TWS_OK) {
+        errno = EADDRNOTAVAIL; /* what bind() says of an address that is not here */
+        return TWS_SYS;
+    }
+    tws_sockaddr_set(&sa, &ip, port);
+    return bind_to(&sa, stack, out);
+}
+
+static bool has_no_ipv6(int error)
+{
+    return error == EAFNOSUPPORT || error == EADDRNOTAVAIL || error == EPROTONOSUPPORT;
+}
+
+static uint16_t port_of(int fd)
+{
+    struct tws_sockaddr sa = {.len = sizeof sa.ss};
+    struct tws_ip ip;
+    uint16_t port = 0;
+
+    if (getsockname(fd, (struct sockaddr *)&sa.ss, &sa.len) == 0)
+        tws_sockaddr_get(&sa, &ip, &port);
+    return port;
+}
+
+/* 127.0.0.1 and, where there is one, ::1, on the same port. */
+static tws_err bind_localhost(uint16_t port, int fds[TWS_UDP_SOCKETS], unsigned *n)
+{
+    for (int i = 0; i < PORT_TRIES; i++) {
+        if (bind_ip("127.0.0.1", port, ONE_STACK, &fds[0]) != TWS_OK)
+            return TWS_SYS;
+        *n = 1;
+        if (bind_ip("::1", port_of(fds[0]), ONE_STACK, &fds[1]) == TWS_OK) {
+            *n = 2;
+            return TWS_OK;
+        }
+        if (has_no_ipv6(errno))
+            return TWS_OK;
+        tws_socket_close(fds[0]);
+        if (port != 0 || errno != EADDRINUSE)
+            return TWS_SYS;
+    }
+    return TWS_SYS;
+}
+
+tws_err tws_udp_bind(const struct tws_hostport *hp, int fds[TWS_UDP_SOCKETS], unsigned *n)
+{
+    tws_err err;
+
+    *n = 1;
+    if (strcmp(hp->host, "localhost") == 0)
+        return bind_localhost(hp->port, fds, n);
+    if (hp->host[0] != '\0')
+        return bind_ip(hp->host, hp->port, strcmp(hp->host, "::") == 0 ? DUAL_STACK : ONE_STACK,
+                       &fds[0]);
+    err = bind_ip("::", hp->port, DUAL_STACK, &fds[0]);
+    if (err == TWS_OK || !has_no_ipv6(errno))
+        return err;
+    return bind_ip("0.0.0.0", hp->port, ONE_STACK, &fds[0]);
+}
+
+tws_err tws_udp_connect(const struct tws_sockaddr *from, const struct tws_sockaddr *to, int *out)
+{
+    int fd = socket(to->ss.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    if (fd < 0)
+        return TWS_SYS;
+    if (from != NULL && bind(fd, (const struct sockaddr *)&from->ss, from->len) != 0)
+        goto fail;
+    if (connect(fd, (const struct sockaddr *)&to->ss, to->len) != 0)
+        goto fail;
+    *out = fd;
+    return TWS_OK;
+
+fail:
+    tws_socket_close(fd);
+    return TWS_SYS;
+}
+
+/* ---- our own address, beside a datagram ---- */
+
+/* Aligned as a cmsghdr is, which cannot be a member here (it ends in a flexible array). */
+struct control {
+    _Alignas(size_t) uint8_t
+        bytes[CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(struct sockaddr_in6))];
+};
+
+static void read_control(struct msghdr *m, struct tws_udp_datagram *d)
+{
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c != NULL; c = CMSG_NXTHDR(m, c)) {
+        struct tws_sockaddr caught = {.len = 0};
+        struct in6_pktinfo six;
+        struct in_pktinfo four;
+        if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
+            memcpy(&six, CMSG_DATA(c), sizeof six);
+            d->local.family = 6;
+            memcpy(d->local.bytes, &six.ipi6_addr, 16);
+        } else if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
+            memcpy(&four, CMSG_DATA(c), sizeof four);
+            d->local.family = 4;
+            memcpy(d->local.bytes, &four.ipi_addr, 4);
+        } else if ((c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_ORIGDSTADDR) ||
+                   (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_ORIGDSTADDR)) {
+            memcpy(&caught.ss, CMSG_DATA(c), c->cmsg_len - CMSG_LEN(0));
+            tws_sockaddr_get(&caught, &d->local, &d->local_port);
+            return; /* says more than the other */
+        }
+    }
+}
+
+/* Which family the control is of follows the socket's, and that the peer's. */
+static void write_control(struct msghdr *m, struct control *room, const struct tws_udp_datagram *d)
+{
+    struct in_pktinfo four = {.ipi_ifindex = 0};
+    struct in6_pktinfo six = {.ipi6_ifindex = 0};
+    bool is6 = d->peer.ss.ss_family == AF_INET6;
+    size_t n = is6 ? sizeof six : sizeof four;
+
+    memset(room, 0, sizeof *room);
+    m->msg_control = room;
+    m->msg_controllen = CMSG_SPACE(n);
+    struct cmsghdr *c = CMSG_FIRSTHDR(m);
+    c->cmsg_level = is6 ? IPPROTO_IPV6 : IPPROTO_IP;
+    c->cmsg_type = is6 ? IPV6_PKTINFO : IP_PKTINFO;
+    c->cmsg_len = CMSG_LEN(n);
+    memcpy(&six.ipi6_addr, d->local.bytes, 16);
+    memcpy(&four.ipi_spec_dst, d->local.bytes, 4);
+    memcpy(CMSG_DATA(c), is6 ? (const void *)&six : (const void *)&four, n);
+}
+
+/* ---- receiving ---- */
+
+/* Pages of it that no datagram reached are never touched. */
+static uint8_t room[TWS_UDP_BATCH][TWS_UDP_MAX + 1];
+
+tws_err tws_udp_recv(int fd, struct tws_udp_datagram out[TWS_UDP_BATCH], unsigned *n)
+{
+    static struct control control[TWS_UDP_BATCH];
+    struct mmsghdr msgs[TWS_UDP_BATCH];
+    struct iovec iov[TWS_UDP_BATCH];
+
+    for (unsigned i = 0; i < TWS_UDP_BATCH; i++) {
+        out[i].peer.len = sizeof out[i].peer.ss;
+        iov[i] = (struct iovec){room[i], sizeof room[i]};
+        msgs[i].msg_hdr = (struct msghdr){.msg_name = &out[i].peer.ss,
+                                          .msg_namelen = sizeof out[i].peer.ss,
+                                          .msg_iov = &iov[i],
+                                          .msg_iovlen = 1,
+                                          .msg_control = &control[i],
+                                          .msg_controllen = sizeof control[i]};
+    }
+    int got = recvmmsg(fd, msgs, TWS_UDP_BATCH, MSG_DONTWAIT, NULL);
+    if (got < 0)
+        return errno == EAGAIN || errno == EINTR ? TWS_BLOCKED : TWS_SYS;
+    for (int i = 0; i < got; i++) {
+        out[i].data = (struct tws_span){room[i], msgs[i].msg_len};
+        out[i].peer.len = msgs[i].msg_hdr.msg_namelen;
+        out[i].local.family = 0;
+        out[i].local_port = 0;
+        read_control(&msgs[i].msg_hdr, &out[i]);
+    }
+    *n = (unsigned)got;
+    return TWS_OK;
+}
+
+/* ---- sending ---- */
+
+/* What waits to be sent, all by one socket. */
+static struct {
+    struct tws_udp_sender *sender;
+    unsigned n;
+    struct mmsghdr msgs[TWS_UDP_BATCH];
+    struct iovec iov[TWS_UDP_BATCH];
+    struct tws_sockaddr peers[TWS_UDP_BATCH];
+    struct control control[TWS_UDP_BATCH];
+} outbox;
+
+static void note_error(struct tws_udp_sender *s, int error)
+{
+    if (s->on_error != NULL)
+        s->on_error(s, error);
+}
+
+void tws_udp_flush(void)
+{
+    struct tws_udp_sender *s = outbox.sender;
+    unsigned n = outbox.n, i = 0;
+    bool again = true; /* an error that came back takes the place of one call */
+
+    outbox.sender = NULL;
+    outbox.n = 0;
+    while (i < n) {
+        int sent = sendmmsg(s->fd, outbox.msgs + i, n - i, MSG_NOSIGNAL);
+        if (sent > 0) {
+            i += (unsigned)sent;
+            continue;
+        }
+        int error = errno;
+        if (error == EINTR)
+            continue;
+        if (error == EAGAIN || error == ENOBUFS) {
+            s->dropped += n - i;
+            note_error(s, EAGAIN);
+            return;
+        }
+        if (!again || error == EMSGSIZE || error == EINVAL) {
+            s->dropped++;
+            i++;
+        }
+        again = false;
+        note_error(s, error);
+        if (s->fd < 0)
+            return; /* its owner closed it */
+    }
+}
+
+void tws_udp_send(struct tws_udp_sender *s, const struct tws_udp_datagram *d)
+{
+    if (outbox.sender != s || outbox.n == TWS_UDP_BATCH)
+        tws_udp_flush();
+    if (s->fd < 0)
+        return;
+    unsigned i = outbox.n++;
+    struct msghdr *m = &outbox.msgs[i].msg_hdr;
+    outbox.sender = s;
+    outbox.peers[i] = d->peer;
+    outbox.iov[i] = (struct iovec){(void *)(uintptr_t)d->data.p, d->data.n};
+    *m = (struct msghdr){.msg_name = d->peer.len > 0 ? &outbox.peers[i].ss : NULL,
+                         .msg_namelen = d->peer.len,
+                         .msg_iov = &outbox.iov[i],
+                         .msg_iovlen = 1};
+    if (d->local.family != 0)
+        write_control(m, &outbox.control[i], d);
+}
+
+void tws_udp_forget(struct tws_udp_sender *s)
+{
+    s->on_error = NULL;
+    if (outbox.sender == s)
+        tws_udp_flush();
+}
