@@ -16,11 +16,13 @@ static const struct {
     bool has_remote;
     bool is_proxy; /* its clients say where they go, and who they are */
     bool reversible;
+    bool datagrams; /* the port is one of UDP */
 } kinds[] = {
-    [TWS_FORWARD_TCP] = {"tcp", true, false, true},
-    [TWS_FORWARD_SOCKS] = {"socks", false, true, false},
-    [TWS_FORWARD_HTTP] = {"http", false, true, false},
-    [TWS_FORWARD_PROXY] = {"proxy", false, true, false},
+    [TWS_FORWARD_TCP] = {"tcp", true, false, true, false},
+    [TWS_FORWARD_SOCKS] = {"socks", false, true, false, false},
+    [TWS_FORWARD_HTTP] = {"http", false, true, false, false},
+    [TWS_FORWARD_PROXY] = {"proxy", false, true, false, false},
+    [TWS_FORWARD_UDP] = {"udp", true, false, false, true},
 };
 _Static_assert(sizeof kinds / sizeof *kinds == TWS_FORWARD_END, "each kind has its row");
 
@@ -127,8 +129,10 @@ static void judge_listen(const struct tws_settings *s, struct tws_diag *diag,
                  "forward listens on port 0: give a port, or nobody would learn which it became");
     for (size_t i = 0; i < *list->n; i++) {
         const struct tws_spot *other = &(*list->items)[i].listen;
+        enum tws_forward_kind kind = (*list->items)[i].kind;
 
-        if (!tws_spot_overlaps(other, &f->listen))
+        if (!tws_spot_overlaps(other, &f->listen) ||
+            kinds[kind].datagrams != kinds[f->kind - 1].datagrams)
             continue;
         at.port = at.last = other->port;
         tws_spot_format(&at, text, sizeof text);
@@ -162,6 +166,17 @@ static void judge_reverse(const struct tws_settings *s, struct tws_diag *diag,
         "reverse forward listens on \"%.80s\": give an address of the server, localhost, or no "
         "host for all of its addresses",
         text);
+}
+
+static void judge_datagrams(const struct tws_settings *s, struct tws_diag *diag,
+                            const struct tws_forward_settings *f)
+{
+    if (!kinds[f->kind - 1].datagrams)
+        return;
+    if (s->no_udp)
+        complain(s, diag, f, "forward of kind udp, but no_udp is set: take out one of them");
+    if (f->listen.type != TWS_SPOT_INET || f->remote.type == TWS_SPOT_UNIX)
+        complain(s, diag, f, "forward of kind udp: listen and remote are addresses with a port");
 }
 
 /* The i-th port of a range; what has no ports is as it is. */
@@ -203,6 +218,7 @@ static tws_err add_forward(const struct tws_settings *s, struct tws_diag *diag,
         judge_reverse(s, diag, f);
     judge_listen(s, diag, &list, f);
     judge_login(s, diag, f);
+    judge_datagrams(s, diag, f);
     for (unsigned i = 0; i < n; i++) {
         tws_err err = add_one(&list, f, i);
         if (err != TWS_OK)
@@ -211,17 +227,20 @@ static tws_err add_forward(const struct tws_settings *s, struct tws_diag *diag,
     return TWS_OK;
 }
 
-/* The forward of the keys `listen` and `remote`. */
+/* The forward of the keys `listen` and `remote`: as tws-rust has it, of UDP too. */
 static tws_err add_plain(const struct tws_settings *s, struct tws_diag *diag,
                          struct tws_client_config *c)
 {
-    const struct tws_forward_settings f = {.kind = TWS_FORWARD_TCP + 1,
-                                           .listen = tws_spot_of(&s->listen),
-                                           .remote = tws_spot_of(&s->remote)};
+    struct tws_forward_settings f = {.kind = TWS_FORWARD_TCP + 1,
+                                     .listen = tws_spot_of(&s->listen),
+                                     .remote = tws_spot_of(&s->remote)};
     bool listen = s->listen.port != 0, remote = s->remote.port != 0;
 
-    if (listen && remote)
-        return add_forward(s, diag, c, &f);
+    if (listen && remote) {
+        tws_err err = add_forward(s, diag, c, &f);
+        f.kind = TWS_FORWARD_UDP + 1;
+        return err == TWS_OK && !s->no_udp ? add_forward(s, diag, c, &f) : err;
+    }
     if (listen)
         tws_config_error(s, diag, "listen",
                          "listen has no remote: say where the server shall connect to");

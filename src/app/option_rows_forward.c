@@ -8,7 +8,7 @@
 #define AT(field) offsetof(struct tws_forward_settings, field)
 
 /* In the order of enum tws_forward_kind. */
-static const char *const kinds[] = {"tcp", "socks", "http", "proxy", NULL};
+static const char *const kinds[] = {"tcp", "socks", "http", "proxy", "udp", NULL};
 _Static_assert(sizeof kinds / sizeof *kinds == TWS_FORWARD_END + 1, "kinds[] follows the enum");
 
 static const struct tws_option rows[] = {
@@ -21,7 +21,7 @@ static const struct tws_option rows[] = {
      .arg = "KIND",
      .help = "How connections come in and who says where they go. tcp: all go to remote; socks: "
              "each client says where, in SOCKS 4, 4a or 5; http: the same as an HTTP proxy; proxy: "
-             "both of these on one port."},
+             "both of these on one port; udp: datagrams, all to remote, each sender by itself."},
     {.name = "reverse",
      .type = TWS_TYPE_FLAG,
      .flags = TWS_OPT_CLIENT,

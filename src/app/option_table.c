@@ -490,9 +490,9 @@ static const struct tws_option settings_rows[] = {
      .flags = TWS_OPT_BOTH | TWS_OPT_ARGV | TWS_OPT_RELOAD,
      .offset = AT(no_udp),
      .fallback = "false",
-     .brief = "no datagrams (accepted for old files)",
-     .help = "Refuse datagram flows. Accepted for the files of tws-rust; this version forwards "
-             "TCP only."},
+     .brief = "forward no UDP",
+     .help = "No UDP: a server refuses flows of datagrams, a client opens no UDP port for listen "
+             "and remote."},
     {.name = "udp_timeout",
      .type = TWS_TYPE_DURATION,
      .flags = TWS_OPT_BOTH | TWS_OPT_ARGV | TWS_OPT_RELOAD,
@@ -501,9 +501,9 @@ static const struct tws_option settings_rows[] = {
      .min = 100 * MS,
      .max = 24 * HOURS,
      .arg = "TIME",
-     .brief = "end of silent datagram flows (old files)",
-     .help = "A datagram flow without datagrams for so long ends. Accepted for the files of "
-             "tws-rust; this version forwards TCP only."},
+     .brief = "how long a UDP flow may be silent",
+     .help = "A flow of datagrams ends when it was silent for so long; a later datagram begins "
+             "another."},
     {.name = "log",
      .type = TWS_TYPE_CHOICE,
      .flags = TWS_OPT_BOTH | TWS_OPT_ARGV | TWS_OPT_RELOAD,

@@ -10,6 +10,7 @@
 #include "tws/base/log.h"
 #include "tws/base/text.h"
 #include "tws/crypto/random.h"
+#include "tws/net/udp.h"
 #include "tws/proto/code.h"
 
 #include <stdio.h>
@@ -82,6 +83,18 @@ static void link_lost(struct tws_carrier *c, struct tws_live_link *l, uint16_t c
     tws_carrier_link_over(c, l, code, tws_code_text(code));
 }
 
+static void drain_locals(struct tws_carrier *c)
+{
+    struct tws_node *it, *next;
+
+    TWS_LIST_EACH(it, next, &c->locals)
+    {
+        struct tws_local *l = TWS_CONTAINER(it, struct tws_local, local_node);
+        if (l->ops->on_drain != NULL)
+            l->ops->on_drain(l);
+    }
+}
+
 static void session_event(struct tws_carrier *c, const struct tws_event *ev)
 {
     if (ev->type == TWS_EVENT_CLOSED) {
@@ -93,8 +106,10 @@ static void session_event(struct tws_carrier *c, const struct tws_event *ev)
         link_lost(c, ev->user, ev->code);
     } else if (ev->type == TWS_EVENT_OPENABLE && c->events->on_openable != NULL) {
         c->events->on_openable(c->arg);
-    } else if (ev->type == TWS_EVENT_GOAWAY && c->events->on_goaway != NULL) {
-        c->events->on_goaway(c->arg, ev->code, ev->deadline_ms);
+    } else if (ev->type == TWS_EVENT_GOAWAY) {
+        drain_locals(c);
+        if (c->events->on_goaway != NULL)
+            c->events->on_goaway(c->arg, ev->code, ev->deadline_ms);
     } else if (ev->type == TWS_EVENT_STALLED && c->events->on_stalled != NULL) {
         c->events->on_stalled(c->arg);
     } else if (ev->type == TWS_EVENT_SUSPENDED) {
@@ -121,6 +136,7 @@ void tws_carrier_hand_out(struct tws_carrier *c)
         else
             session_event(c, &ev);
     }
+    tws_udp_flush(); /* what is borrowed from the message that was handed out */
     c->handing_out = false;
 }
 
@@ -257,6 +273,7 @@ void tws_carrier_probe(struct tws_carrier *c)
 void tws_carrier_drain(struct tws_carrier *c, uint16_t code)
 {
     tws_session_drain(c->session, code, c->limits->drain_ms, tws_carrier_now(c));
+    drain_locals(c);
     tws_carrier_kick(c);
 }
 

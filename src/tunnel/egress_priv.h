@@ -17,6 +17,8 @@
  */
 struct tws_egress_config {
     uint32_t connect_timeout_ms;
+    uint32_t udp_timeout_ms;
+    bool no_udp;
 };
 
 struct tws_egress {
@@ -53,6 +55,7 @@ typedef tws_err tws_egress_kind(struct tws_egress *e, const struct tws_request *
 
 tws_egress_kind tws_egress_stream;
 tws_egress_kind tws_egress_listen;
+tws_egress_kind tws_egress_udp;
 
 /* Instead of attaching something: refuses with `code`, and `why` for the peer (copied; may be
  * NULL). */

@@ -16,10 +16,9 @@
 
 /* In the order of enum tws_forward_kind. */
 static const struct tws_inlet_ops *const kinds[] = {
-    [TWS_FORWARD_TCP] = &tws_inlet_tcp,
-    [TWS_FORWARD_SOCKS] = &tws_inlet_socks,
-    [TWS_FORWARD_HTTP] = &tws_inlet_http,
-    [TWS_FORWARD_PROXY] = &tws_inlet_proxy,
+    [TWS_FORWARD_TCP] = &tws_inlet_tcp,   [TWS_FORWARD_SOCKS] = &tws_inlet_socks,
+    [TWS_FORWARD_HTTP] = &tws_inlet_http, [TWS_FORWARD_PROXY] = &tws_inlet_proxy,
+    [TWS_FORWARD_UDP] = &tws_inlet_udp,
 };
 _Static_assert(sizeof kinds / sizeof *kinds == TWS_FORWARD_END, "each kind has its operations");
 
@@ -162,6 +161,18 @@ static void drop(struct tws_ingress *in, struct waiting *w)
     end_waiting(in, w);
 }
 
+static void wake_inlets(struct tws_ingress *in)
+{
+    struct tws_node *it, *next;
+
+    TWS_LIST_EACH(it, next, &in->inlets)
+    {
+        struct tws_inlet *l = TWS_CONTAINER(it, struct tws_inlet, inlet_node);
+        if (l->ops->ready != NULL)
+            l->ops->ready(l);
+    }
+}
+
 void tws_ingress_ready(struct tws_ingress *in)
 {
     struct waiting *w;
@@ -172,6 +183,7 @@ void tws_ingress_ready(struct tws_ingress *in)
         end_waiting(in, w);
     }
     pause_all(in, false);
+    wake_inlets(in);
 }
 
 static void tell_no_link(struct tws_ingress *in, const struct waiting *w)

@@ -40,6 +40,7 @@ struct tws_ingress {
     void *arg;
     uint32_t wait_ms;
     struct tws_judge *judge; /* whose terms hold for what comes in; NULL: nobody's */
+    uint32_t udp_timeout_ms; /* set by the owner, before the forwards */
     struct tws_node inlets;  /* struct tws_inlet */
     struct tws_node waiting; /* struct waiting, oldest first */
     uint32_t nwaiting;

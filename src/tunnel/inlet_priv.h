@@ -23,6 +23,8 @@ struct tws_inlet_ops {
     /* Nothing of it comes any more; called once or more. */
     void (*close)(struct tws_inlet *l);
     void (*pause)(struct tws_inlet *l, bool paused);
+    /* Channels can be opened (again). NULL: what waits is in the ingress's line. */
+    void (*ready)(struct tws_inlet *l);
     /* Where it listens; len 0: nowhere. */
     void (*address)(const struct tws_inlet *l, struct tws_sockaddr *out);
     /* l->conf is another record of the same address, and of a kind that opens the same. NULL: it
@@ -62,6 +64,7 @@ void tws_inlet_accepted(void *arg, int fd, const struct tws_sockaddr *peer);
 extern const struct tws_inlet_ops tws_inlet_tcp;
 extern const struct tws_inlet_ops tws_inlet_socks;
 extern const struct tws_inlet_ops tws_inlet_http;
+extern const struct tws_inlet_ops tws_inlet_udp;
 extern const struct tws_inlet_ops tws_inlet_proxy; /* SOCKS and HTTP, told apart */
 
 extern const struct tws_greeter tws_greeter_socks;

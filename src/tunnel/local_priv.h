@@ -24,6 +24,8 @@ struct tws_local_ops {
     void (*on_datagram)(struct tws_local *l, struct tws_span in);
     void (*on_reset)(struct tws_local *l, uint16_t code, struct tws_span text);
     void (*on_stopped)(struct tws_local *l, uint16_t code);
+    /* The session drains: what has no end of its own ends now. NULL: it has one. */
+    void (*on_drain)(struct tws_local *l);
     /* The channel is over; `code` is not 0 if its session is over too. Its statistics can still
      * be asked for. Frees the local side. */
     void (*on_over)(struct tws_local *l, uint16_t code);

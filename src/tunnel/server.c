@@ -153,6 +153,13 @@ static void warn_of_restart(const struct tws_server_config *old,
                 "reason=\"listen, path, decoy and trusted_proxies change with a restart only\"");
 }
 
+static void set_egress(struct tws_server *s, const struct tws_server_config *cfg)
+{
+    s->egress_cfg = (struct tws_egress_config){.connect_timeout_ms = cfg->connect_timeout_ms,
+                                               .udp_timeout_ms = cfg->link.udp_timeout_ms,
+                                               .no_udp = cfg->link.no_udp};
+}
+
 tws_err tws_server_reload(struct tws_server *s, const struct tws_server_config *cfg)
 {
     struct tws_node fresh;
@@ -164,7 +171,7 @@ tws_err tws_server_reload(struct tws_server *s, const struct tws_server_config *
     warn_of_restart(s->cfg, cfg);
     s->cfg = cfg;
     s->limits = cfg->link;
-    s->egress_cfg.connect_timeout_ms = cfg->connect_timeout_ms;
+    set_egress(s, cfg);
     update_accounts(s, cfg);
     tws_list_append_all(&s->accounts, &fresh);
     return TWS_OK;
@@ -314,7 +321,7 @@ tws_err tws_server_new(struct tws_loop *loop, struct tws_ws *ws,
     s->ws = ws;
     s->cfg = cfg;
     s->limits = cfg->link;
-    s->egress_cfg.connect_timeout_ms = cfg->connect_timeout_ms;
+    set_egress(s, cfg);
     tws_list_init(&s->accounts);
     tws_list_init(&s->visits);
     tws_timer_init(&s->drain_timer, loop, on_drain_timer);

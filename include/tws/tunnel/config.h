@@ -45,6 +45,7 @@ enum tws_forward_kind {
     TWS_FORWARD_SOCKS, /* its client says where: SOCKS 4, 4a, 5 */
     TWS_FORWARD_HTTP,  /* an HTTP proxy */
     TWS_FORWARD_PROXY, /* both */
+    TWS_FORWARD_UDP,   /* datagrams to `listen`, a flow for each sender, all to `remote` */
     TWS_FORWARD_END,
 };
 

@@ -81,9 +81,14 @@ START_TEST(a_client_file_of_tws_rust_works_unchanged)
     ck_assert_str_eq(c->servers[0].server.host, "127.0.0.1");
     ck_assert_uint_eq(c->servers[0].server.port, 5202);
     ck_assert_str_eq(c->servers[0].path, "/");
-    ck_assert_uint_eq(c->nforwards, 1);
-    ck_assert_uint_eq(c->forwards[0].listen.port, 5203);
-    ck_assert_str_eq(c->forwards[0].remote.name, "8.8.8.8");
+    ck_assert_uint_eq(c->nforwards, 2);
+    ck_assert_int_eq(c->forwards[0].kind, TWS_FORWARD_TCP);
+    ck_assert_int_eq(c->forwards[1].kind, TWS_FORWARD_UDP);
+    for (int i = 0; i < 2; i++) {
+        ck_assert_uint_eq(c->forwards[i].listen.port, 5203);
+        ck_assert_str_eq(c->forwards[i].remote.name, "8.8.8.8");
+    }
+    ck_assert_uint_eq(c->link.udp_timeout_ms, 60000);
     ck_assert_uint_eq(c->nuplinks, 1);
     ck_assert_uint_eq(c->uplinks[0].connections, 2);
     ck_assert_int_eq(c->schedule, TWS_SCHEDULE_AUTO);
@@ -93,6 +98,70 @@ START_TEST(a_client_file_of_tws_rust_works_unchanged)
     ck_assert_ptr_null(c->servers[0].proxy);
     ck_assert_ptr_nonnull(c->name);
     check_passphrase_key(&c->key, "my_super_safe_password");
+    tws_client_config_free(c);
+}
+END_TEST
+
+START_TEST(no_udp_leaves_a_plain_forward_its_tcp)
+{
+    struct tws_client_config *c = NULL;
+    struct said said;
+
+    clear_environment();
+    ck_assert_int_eq(read_client("listen: 127.0.0.1:5203\n"
+                                 "server: ws://127.0.0.1:5202\n"
+                                 "remote: 8.8.8.8:53\n"
+                                 "passwd: my_super_safe_password\n"
+                                 "no_udp: true",
+                                 &said, &c),
+                     TWS_OK);
+    ck_assert_uint_eq(c->nforwards, 1);
+    ck_assert_int_eq(c->forwards[0].kind, TWS_FORWARD_TCP);
+    tws_client_config_free(c);
+}
+END_TEST
+
+#define UDP_RECORD(more)                                                                           \
+    "server: ws://127.0.0.1:5202\n"                                                                \
+    "passwd: my_super_safe_password\n"                                                             \
+    "forwards:\n"                                                                                  \
+    "  - kind: udp\n" more
+
+static const struct {
+    const char *yaml, *says;
+} bad_udp[] = {
+    {UDP_RECORD("    listen: 127.0.0.1:53\n"), "forward of kind udp without remote"},
+    {UDP_RECORD("    listen: 127.0.0.1:53\n    remote: \"unix:/run/x\"\n"),
+     "forward of kind udp: listen and remote are addresses with a port"},
+    {UDP_RECORD("    listen: 127.0.0.1:53\n    remote: 1.1.1.1:53\nno_udp: true\n"),
+     "forward of kind udp, but no_udp is set"},
+    {UDP_RECORD("    listen: 127.0.0.1:53\n    remote: 1.1.1.1:53\n  - kind: udp\n"
+                "    listen: 127.0.0.1:53\n    remote: 8.8.8.8:53\n"),
+     "two forwards listen on 127.0.0.1:53"},
+};
+
+START_TEST(udp_records_that_make_no_sense_are_named)
+{
+    struct tws_client_config *c = NULL;
+    struct said said;
+
+    clear_environment();
+    ck_assert_int_eq(read_client(bad_udp[_i].yaml, &said, &c), TWS_CONFIG);
+    ck_assert_msg(strstr(said.text, bad_udp[_i].says) != NULL, "%s", said.text);
+}
+END_TEST
+
+START_TEST(tcp_and_udp_share_a_port)
+{
+    struct tws_client_config *c = NULL;
+    struct said said;
+
+    clear_environment();
+    ck_assert_int_eq(read_client(UDP_RECORD("    listen: 127.0.0.1:53\n    remote: 1.1.1.1:53\n"
+                                            "  - listen: 127.0.0.1:53\n    remote: 1.1.1.1:53\n"),
+                                 &said, &c),
+                     TWS_OK);
+    ck_assert_uint_eq(c->nforwards, 2);
     tws_client_config_free(c);
 }
 END_TEST
@@ -653,6 +722,9 @@ int main(void)
     TCase *tc = tcase_create("config");
 
     tcase_add_test(tc, a_client_file_of_tws_rust_works_unchanged);
+    tcase_add_test(tc, no_udp_leaves_a_plain_forward_its_tcp);
+    tcase_add_loop_test(tc, udp_records_that_make_no_sense_are_named, 0, COUNT_OF(bad_udp));
+    tcase_add_test(tc, tcp_and_udp_share_a_port);
     tcase_add_test(tc, a_server_file_of_tws_rust_works_with_a_warning);
     tcase_add_test(tc, rules_for_the_passphrase_end_the_warning);
     LOOP(tc, a_client_that_cannot_work_is_told_why, wrong_clients);

@@ -110,7 +110,7 @@ static const struct {
      "f:3:5: unknown key \"listn\", the nearest is \"listen\"\n"
      "f:2:5: this forward has no \"listen\"\n"},
     {TWS_OPT_CLIENT, "forwards:\n  - listen: 127.0.0.1:80\n    kind: udpp\n",
-     "f:3:11: kind: found \"udpp\", expected tcp, socks, http or proxy\n"},
+     "f:3:11: kind: found \"udpp\", expected tcp, socks, http, proxy or udp\n"},
     {TWS_OPT_CLIENT, "forwards:\n  - listen: 127.0.0.1:80\n    remote: a:1\n    remote: a:2\n",
      "f:4:5: remote is given twice, first on line 3\n"},
     {TWS_OPT_SERVER, "allow: 10.0.0.0/8\n",

@@ -1,0 +1,377 @@
+/*
+ * egress_udp.c - see egress_priv.h: flows of datagrams. Each has a socket of its own, connected to
+ * the one address that its judge allowed: nothing else is sent to or heard from.
+ *
+ * A name is resolved in the line of dials; what comes meanwhile waits, within the limits that
+ * handshakes announce. An ICMP error ends the flow with its reason.
+ */
+#include "egress_priv.h"
+#include "flow_priv.h"
+
+#include "tws/net/resolver.h"
+#include "tws/net/udp.h"
+#include "tws/proto/code.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MS        1000u
+#define BATCHES   4u     /* in a turn, then other descriptors have theirs */
+#define EARLY_MAX 16384u /* bytes that wait for an address, of a flow; carrier.c says so */
+#define EARLY_ALL (16u * 1024u * 1024u) /* of all flows */
+
+static uint32_t early_bytes; /* of all flows that wait; one thread */
+
+struct exit {
+    struct tws_flow flow;
+    struct tws_egress *egress;
+    struct tws_place place;
+    struct tws_resolve resolve;
+    struct tws_timer timer;  /* of resolving */
+    struct tws_dgramq early; /* came before there was a socket */
+    struct tws_io io;        /* running: there is a socket */
+    struct tws_udp_sender sender;
+    struct tws_permit permit;
+    struct tws_throttle *down;
+    struct tws_waiter down_wait;
+    uint16_t port;
+    bool starved; /* datagrams wait in the socket, because too many wait here */
+    char text[];  /* source NUL target NUL host NUL */
+};
+
+static struct exit *from_flow(struct tws_flow *f)
+{
+    return TWS_CONTAINER(f, struct exit, flow);
+}
+
+static uint64_t now_of(const struct exit *x)
+{
+    return tws_carrier_now(x->egress->carrier);
+}
+
+/* ---- ending ---- */
+
+static void drop_early(struct exit *x)
+{
+    early_bytes -= x->early.used;
+    tws_dgramq_fini(&x->early);
+}
+
+/* Whatever it waits for, and its socket. */
+static void stop(struct exit *x)
+{
+    int fd = x->io.fd;
+
+    tws_resolve_cancel(&x->resolve);
+    tws_timer_stop(&x->timer);
+    tws_place_leave(x->egress, &x->place);
+    tws_waiter_leave(&x->down_wait);
+    drop_early(x);
+    if (!tws_io_running(&x->io))
+        return;
+    tws_io_stop(&x->io);
+    tws_udp_forget(&x->sender);
+    x->sender.fd = -1;
+    tws_socket_close(fd);
+}
+
+static void ended(struct tws_flow *f, uint16_t code, bool by_peer)
+{
+    (void)code;
+    (void)by_peer;
+    stop(from_flow(f));
+}
+
+static void over(struct tws_flow *f, uint16_t code)
+{
+    struct exit *x = from_flow(f);
+
+    (void)code;
+    stop(x);
+    x->egress->judge->nchannels--;
+    tws_loop_free_later(x->egress->carrier->loop, x);
+}
+
+static uint16_t code_of(int error)
+{
+    switch (error) {
+    case ECONNREFUSED:
+        return TWS_CODE_REFUSED;
+    case EMFILE:
+    case ENFILE:
+    case ENOMEM:
+    case ENOBUFS:
+        return TWS_CODE_RESOURCES;
+    default:
+        return TWS_CODE_UNREACHABLE;
+    }
+}
+
+static void fail(struct exit *x, int error)
+{
+    tws_flow_end(&x->flow, code_of(error), strerror(error));
+}
+
+/* An error that an ICMP message brought, or that is the datagram's own. */
+static void on_error(struct tws_udp_sender *s, int error)
+{
+    struct exit *x = TWS_CONTAINER(s, struct exit, sender);
+
+    if (error == EAGAIN || error == EMSGSIZE || error == EINVAL)
+        x->flow.dropped++;
+    else
+        fail(x, error);
+}
+
+/* ---- target -> peer ---- */
+
+static void read_some(struct exit *x)
+{
+    struct tws_udp_datagram d[TWS_UDP_BATCH];
+    unsigned n = 0;
+
+    for (unsigned batch = 0; batch < BATCHES; batch++) {
+        x->starved = tws_flow_full(&x->flow);
+        if (x->starved || x->flow.ending)
+            return;
+        tws_err err = tws_udp_recv(x->io.fd, d, &n);
+        if (err == TWS_BLOCKED)
+            return;
+        if (err != TWS_OK) {
+            fail(x, errno);
+            return;
+        }
+        for (unsigned i = 0; i < n; i++)
+            tws_flow_put(&x->flow, d[i].data);
+        if (n < TWS_UDP_BATCH)
+            return;
+    }
+    tws_io_again(&x->io, TWS_IO_READ);
+}
+
+static void drained(struct tws_flow *f)
+{
+    struct exit *x = from_flow(f);
+
+    if (x->starved && tws_io_running(&x->io))
+        tws_io_again(&x->io, TWS_IO_READ);
+    x->starved = false;
+}
+
+static void on_io(struct tws_io *io, unsigned events)
+{
+    if (events & (TWS_IO_READ | TWS_IO_HUP))
+        read_some(TWS_CONTAINER(io, struct exit, io));
+}
+
+/* ---- peer -> target ---- */
+
+static void send_one(struct exit *x, struct tws_span in)
+{
+    if (x->down != NULL) {
+        if (tws_throttle_allows(x->down, in.n + 1, &x->down_wait) == 0) {
+            x->flow.dropped++; /* too fast: a queue here would only be late */
+            return;
+        }
+        tws_throttle_take(x->down, in.n);
+    }
+    tws_udp_send(&x->sender, &(struct tws_udp_datagram){.data = in});
+}
+
+static void keep_early(struct exit *x, struct tws_span in)
+{
+    uint32_t before = x->early.used;
+
+    if (early_bytes >= EARLY_ALL || before + in.n > EARLY_MAX ||
+        tws_dgramq_put(&x->early, in, 0) != TWS_OK) {
+        x->flow.dropped++;
+        return;
+    }
+    early_bytes += x->early.used - before;
+}
+
+static void deliver(struct tws_flow *f, struct tws_span in)
+{
+    struct exit *x = from_flow(f);
+
+    if (tws_io_running(&x->io))
+        send_one(x, in);
+    else
+        keep_early(x, in);
+}
+
+static void send_early(struct exit *x)
+{
+    struct tws_span in;
+    uint32_t at;
+
+    while (tws_dgramq_peek(&x->early, &in, &at)) {
+        early_bytes -= x->early.used;
+        send_one(x, in);
+        tws_udp_flush(); /* it lies in the queue */
+        tws_dgramq_pop(&x->early);
+        early_bytes += x->early.used;
+    }
+    drop_early(x);
+}
+
+static void nothing(struct tws_waiter *w)
+{
+    (void)w; /* what was too fast is gone */
+}
+
+static const struct tws_flow_ops exit_ops = {
+    .deliver = deliver, .drained = drained, .ended = ended, .over = over};
+
+/* ---- opening ---- */
+
+static struct tws_span bound_address(int fd, uint8_t buf[TWS_TARGET_MAX])
+{
+    struct tws_sockaddr sa = {.len = sizeof sa.ss};
+    struct tws_target t = {0};
+    struct tws_writer w = tws_writer(buf, TWS_TARGET_MAX);
+
+    if (getsockname(fd, (struct sockaddr *)&sa.ss, &sa.len) != 0)
+        return (struct tws_span){buf, 0};
+    tws_sockaddr_get(&sa, &t.ip, &t.port);
+    t.type = t.ip.family == 4 ? TWS_TARGET_IPV4 : TWS_TARGET_IPV6;
+    tws_target_write(&w, &t);
+    return (struct tws_span){buf, w.failed ? 0 : w.len};
+}
+
+/* The socket is the flow's from now on. */
+static void begin(struct exit *x, int fd)
+{
+    struct tws_carrier *c = x->egress->carrier;
+    struct tws_judge *j = x->egress->judge;
+    struct tws_judge_terms terms = {0};
+    uint8_t bound[TWS_TARGET_MAX];
+
+    tws_udp_prepare(fd, AF_UNSPEC);
+    if (!j->ops->terms(j, &terms)) {
+        tws_socket_close(fd);
+        tws_flow_end(&x->flow, TWS_CODE_REVOKED, NULL);
+        return;
+    }
+    if (tws_io_start(c->loop, &x->io, fd, on_io) != TWS_OK) {
+        int error = errno;
+        tws_socket_close(fd);
+        fail(x, error);
+        return;
+    }
+    x->sender = (struct tws_udp_sender){.fd = fd, .on_error = on_error};
+    x->flow.up = terms.up;
+    x->down = terms.down;
+    tws_channel_accept(x->flow.local.channel, bound_address(fd, bound), now_of(x));
+    tws_carrier_kick(c);
+    send_early(x);
+}
+
+/* Connects to the first of the addresses that may be sent to and that there is a way to. */
+static void connect_to(struct exit *x, const struct tws_ip *ips, size_t n)
+{
+    struct tws_judge *j = x->egress->judge;
+    int error = 0, fd = -1;
+
+    for (size_t i = 0; i < n && fd < 0; i++) {
+        struct tws_ip ip = tws_ip_unmap(ips[i]);
+        struct tws_sockaddr to;
+        if (!j->ops->address(j, &x->permit, &ip, x->port))
+            continue;
+        tws_sockaddr_set(&to, &ip, x->port);
+        if (tws_udp_connect(NULL, &to, &fd) != TWS_OK)
+            error = errno;
+    }
+    if (fd >= 0)
+        begin(x, fd);
+    else if (error != 0)
+        fail(x, error);
+    else
+        tws_flow_end(&x->flow, TWS_CODE_FORBIDDEN, "no rule of the user allows the address");
+}
+
+static const char *host_of(const struct exit *x)
+{
+    return x->flow.target + strlen(x->flow.target) + 1;
+}
+
+static void on_resolved(struct tws_resolve *q, const struct tws_resolved *r)
+{
+    struct exit *x = TWS_CONTAINER(q, struct exit, resolve);
+
+    tws_timer_stop(&x->timer);
+    tws_place_leave(x->egress, &x->place);
+    if (r->count == 0)
+        tws_flow_end(&x->flow, TWS_CODE_RESOLVE, r->error);
+    else
+        connect_to(x, r->ips, r->count);
+}
+
+static void on_timer(struct tws_timer *t)
+{
+    struct exit *x = TWS_CONTAINER(t, struct exit, timer);
+
+    tws_flow_end(&x->flow, TWS_CODE_RESOLVE, "the name was not resolved in time");
+}
+
+static bool start_resolving(struct tws_place *p)
+{
+    struct exit *x = TWS_CONTAINER(p, struct exit, place);
+    tws_err err = tws_resolve_start(x->egress->carrier->loop, &x->resolve, host_of(x));
+
+    if (err != TWS_OK)
+        tws_flow_end(&x->flow, TWS_CODE_RESOURCES, tws_err_text(err));
+    else
+        tws_timer_start(&x->timer, (uint64_t)x->egress->cfg->connect_timeout_ms * MS);
+    return err == TWS_OK;
+}
+
+static char *append(char *at, const char *text)
+{
+    size_t n = strlen(text) + 1;
+
+    memcpy(at, text, n);
+    return at + n;
+}
+
+static struct exit *new_exit(struct tws_egress *e, const struct tws_request *rq)
+{
+    const char *host = rq->open->target.name;
+    struct exit *x =
+        calloc(1, sizeof *x + strlen(rq->source) + strlen(rq->target) + strlen(host) + 3);
+
+    if (x == NULL)
+        return NULL;
+    x->egress = e;
+    x->permit = rq->permit;
+    x->port = rq->open->target.port;
+    x->io.fd = x->sender.fd = -1;
+    tws_place_init(&x->place, start_resolving);
+    tws_resolve_init(&x->resolve, on_resolved);
+    tws_waiter_init(&x->down_wait, nothing);
+    tws_timer_init(&x->timer, e->carrier->loop, on_timer);
+    tws_dgramq_init(&x->early, &tws_mem_default, 2 * EARLY_MAX);
+    tws_flow_init(&x->flow, e->carrier->loop, &exit_ops, (uint64_t)e->cfg->udp_timeout_ms * MS);
+    x->flow.source = x->text;
+    x->flow.target = append(x->text, rq->source);
+    (void)append(append(x->text + strlen(rq->source) + 1, rq->target), host);
+    tws_flow_attach(&x->flow, e->carrier, rq->channel);
+    return x;
+}
+
+tws_err tws_egress_udp(struct tws_egress *e, const struct tws_request *rq)
+{
+    const struct tws_target *t = &rq->open->target;
+    struct exit *x = new_exit(e, rq);
+
+    if (x == NULL)
+        return TWS_NOMEM;
+    if (e->cfg->no_udp)
+        tws_flow_end(&x->flow, TWS_CODE_FORBIDDEN, "no_udp is set on the server");
+    else if (t->type == TWS_TARGET_NAME)
+        tws_place_enter(e, &x->place);
+    else
+        connect_to(x, &t->ip, 1);
+    return TWS_OK;
+}

@@ -1,0 +1,269 @@
+/* flow.c - see flow_priv.h. */
+#include "flow_priv.h"
+#include "relay_priv.h"
+
+#include "tws/proto/code.h"
+
+#define MS 1000u
+
+static struct tws_flow *from_local(struct tws_local *l)
+{
+    return TWS_CONTAINER(l, struct tws_flow, local);
+}
+
+static uint64_t now_of(const struct tws_flow *f)
+{
+    return tws_loop_now(f->idle_timer.loop);
+}
+
+static uint32_t now_ms(const struct tws_flow *f)
+{
+    return (uint32_t)(now_of(f) / MS);
+}
+
+/* ---- time ---- */
+
+void tws_flow_touch(struct tws_flow *f)
+{
+    f->active_us = now_of(f);
+}
+
+/* Datagrams only note the time; the timer is moved when it fires. */
+static void on_idle(struct tws_timer *t)
+{
+    struct tws_flow *f = TWS_CONTAINER(t, struct tws_flow, idle_timer);
+
+    /* Without a link nothing can move; that is the session's time, not the flow's. */
+    if (f->local.carrier->nlinks == 0)
+        tws_flow_touch(f);
+    if (f->active_us + f->idle_us > now_of(f))
+        tws_timer_start_at(t, f->active_us + f->idle_us);
+    else
+        tws_flow_end(f, TWS_CODE_IDLE, NULL);
+}
+
+/* ---- to the peer ---- */
+
+static void drop_oldest(struct tws_flow *f)
+{
+    tws_dgramq_pop(&f->queue);
+    f->dropped++;
+}
+
+void tws_flow_put(struct tws_flow *f, struct tws_span in)
+{
+    tws_err err = TWS_OK;
+
+    if (f->ending)
+        return;
+    tws_flow_touch(f);
+    while ((err = tws_dgramq_put(&f->queue, in, now_ms(f))) != TWS_OK && f->queue.count > 0)
+        drop_oldest(f);
+    if (err != TWS_OK) {
+        f->dropped++;
+        return;
+    }
+    if (!f->attached)
+        return;
+    tws_channel_set_ready(f->local.channel, true, f->active_us);
+    tws_carrier_kick(f->local.carrier);
+}
+
+bool tws_flow_full(const struct tws_flow *f)
+{
+    return f->queue.used > TWS_FLOW_QUEUE / 2;
+}
+
+/* No message takes it: who sends such must be told, and there is nothing to tell it with. */
+static void tell_too_large(const struct tws_flow *f, size_t n, size_t largest)
+{
+    struct tws_carrier *c = f->local.carrier;
+
+    if (tws_log_allow(&c->unreached_limit, now_of(f)))
+        tws_log(TWS_LOG_WARN, "datagram dropped",
+                "session=%s source=%s target=%s bytes=%zu reason=\"no more than %zu fit into a "
+                "message; the other side's max_message says so\"",
+                c->tag, f->source, f->target, n, largest);
+}
+
+/* The next one to be sent, or false. */
+static bool next(struct tws_flow *f, size_t largest, struct tws_span *out)
+{
+    uint32_t at;
+
+    while (tws_dgramq_peek(&f->queue, out, &at)) {
+        if (now_ms(f) - at <= TWS_FLOW_OLD_MS && out->n <= largest)
+            return true;
+        if (out->n > largest)
+            tell_too_large(f, out->n, largest);
+        drop_oldest(f);
+    }
+    return false;
+}
+
+static void pull(struct tws_local *l, const struct tws_pull *p)
+{
+    struct tws_flow *f = from_local(l);
+    struct tws_session *s = l->carrier->session;
+    struct tws_span out;
+
+    if (!next(f, p->largest, &out)) {
+        tws_session_pulled(s, 0, 0);
+    } else if (out.n > p->cap) {
+        tws_session_pulled(s, out.n, TWS_PULLED_LARGER);
+        return;
+    } else if (f->up != NULL && tws_throttle_allows(f->up, out.n + 1, &f->up_wait) == 0) {
+        tws_session_pulled(s, 0, 0);
+        return;
+    } else {
+        memcpy(p->buf, out.p, out.n);
+        if (f->up != NULL)
+            tws_throttle_take(f->up, out.n);
+        tws_dgramq_pop(&f->queue);
+        tws_session_pulled(s, out.n,
+                           TWS_PULLED_DATAGRAM | (f->queue.count > 0 ? TWS_PULLED_MORE : 0));
+    }
+    if (f->ops->drained != NULL && !tws_flow_full(f))
+        f->ops->drained(f);
+}
+
+static void resume_up(struct tws_waiter *w)
+{
+    struct tws_flow *f = TWS_CONTAINER(w, struct tws_flow, up_wait);
+
+    tws_channel_set_ready(f->local.channel, true, now_of(f));
+    tws_carrier_kick(f->local.carrier);
+}
+
+/* ---- from the peer ---- */
+
+static void on_datagram(struct tws_local *l, struct tws_span in)
+{
+    struct tws_flow *f = from_local(l);
+
+    if (f->ending)
+        return;
+    tws_flow_touch(f);
+    f->ops->deliver(f, in);
+}
+
+/* ---- the end ---- */
+
+static void finish(struct tws_flow *f, uint16_t code, const char *text, bool by_peer)
+{
+    if (f->ending)
+        return;
+    f->ending = true;
+    f->code = code;
+    if (f->ops->ended != NULL)
+        f->ops->ended(f, code, by_peer);
+    tws_timer_stop(&f->idle_timer);
+    tws_waiter_leave(&f->up_wait);
+    tws_channel_reset(f->local.channel, code, text, now_of(f));
+    tws_carrier_kick(f->local.carrier);
+}
+
+static void on_opened(struct tws_local *l, struct tws_span bound)
+{
+    (void)l;
+    (void)bound;
+}
+
+void tws_flow_end(struct tws_flow *f, uint16_t code, const char *text)
+{
+    finish(f, code, text, false);
+}
+
+/* There is no stream to read: the peer has ended it. */
+static void on_readable(struct tws_local *l)
+{
+    tws_flow_end(from_local(l), TWS_CODE_NONE, NULL);
+}
+
+/* The local program sees nothing of it: its user looks here. */
+static enum tws_log_level unreached_level(const struct tws_flow *f, uint16_t code)
+{
+    struct tws_carrier *c = f->local.carrier;
+
+    if (c->client && code != TWS_CODE_IDLE && code != TWS_CODE_NONE &&
+        tws_channel_stats(f->local.channel).datagrams_received == 0 &&
+        tws_log_allow(&c->unreached_limit, now_of(f)))
+        return TWS_LOG_WARN;
+    return TWS_LOG_DEBUG;
+}
+
+static void on_reset(struct tws_local *l, uint16_t code, struct tws_span text)
+{
+    struct tws_flow *f = from_local(l);
+    enum tws_log_level level = unreached_level(f, code); /* tws_log() evaluates it twice */
+
+    if (!f->ending)
+        tws_log(level, "flow reset",
+                "session=%s ch=%u target=%s code=%u reason=\"%s\" text=\"%.*s\"", l->carrier->tag,
+                (unsigned)tws_channel_id(l->channel), f->target, (unsigned)code,
+                tws_code_text(code), (int)text.n, text.n > 0 ? (const char *)text.p : "");
+    finish(f, code, NULL, true);
+}
+
+static void on_stopped(struct tws_local *l, uint16_t code)
+{
+    tws_flow_end(from_local(l), code, NULL);
+}
+
+static void on_drain(struct tws_local *l)
+{
+    tws_flow_end(from_local(l), TWS_CODE_SHUTDOWN, NULL);
+}
+
+static void on_over(struct tws_local *l, uint16_t code)
+{
+    struct tws_flow *f = from_local(l);
+
+    tws_flow_fini(f);
+    tws_audit(l->carrier, l->channel, f->source, f->target, f->since_us,
+              tws_code_text(code != TWS_CODE_NONE ? code : f->code));
+    f->ops->over(f, code);
+}
+
+static const struct tws_local_ops flow_ops = {
+    .on_opened = on_opened,
+    .pull = pull,
+    .on_readable = on_readable,
+    .on_datagram = on_datagram,
+    .on_reset = on_reset,
+    .on_stopped = on_stopped,
+    .on_drain = on_drain,
+    .on_over = on_over,
+};
+
+/* ---- life ---- */
+
+void tws_flow_init(struct tws_flow *f, struct tws_loop *loop, const struct tws_flow_ops *ops,
+                   uint64_t idle_us)
+{
+    *f = (struct tws_flow){.ops = ops, .idle_us = idle_us, .source = "-", .target = "-"};
+    tws_dgramq_init(&f->queue, &tws_mem_default, TWS_FLOW_QUEUE);
+    tws_timer_init(&f->idle_timer, loop, on_idle);
+    tws_waiter_init(&f->up_wait, resume_up);
+    tws_flow_touch(f);
+    f->since_us = f->active_us;
+}
+
+void tws_flow_attach(struct tws_flow *f, struct tws_carrier *c, struct tws_channel *ch)
+{
+    f->attached = true;
+    tws_local_attach(&f->local, &flow_ops, c, ch);
+    tws_flow_touch(f);
+    tws_timer_start(&f->idle_timer, f->idle_us);
+    if (f->queue.count > 0)
+        tws_channel_set_ready(ch, true, f->active_us);
+    tws_carrier_kick(c);
+}
+
+void tws_flow_fini(struct tws_flow *f)
+{
+    f->ending = true;
+    tws_timer_stop(&f->idle_timer);
+    tws_waiter_leave(&f->up_wait);
+    tws_dgramq_fini(&f->queue);
+}
