@@ -158,6 +158,8 @@ static void judge_reverse(const struct tws_settings *s, struct tws_diag *diag,
 
     if (!kinds[f->kind - 1].reversible)
         complain(s, diag, f, "forward of kind %s cannot be reversed", kinds[f->kind - 1].name);
+    if (f->trusted.n > 0 || f->trusted_file != NULL)
+        complain(s, diag, f, "reverse forward has no use for trusted: the server accepts there");
     if (is_of_server(&f->listen))
         return;
     tws_spot_format(&f->listen, text, sizeof text);
@@ -190,7 +192,8 @@ static struct tws_spot port_of(const struct tws_spot *range, unsigned i)
 }
 
 /* The forward of the i-th port; there is room for it. TWS_NOMEM. */
-static tws_err add_one(const struct list *list, const struct tws_forward_settings *f, unsigned i)
+static tws_err add_one(const struct tws_settings *s, struct tws_diag *diag, const struct list *list,
+                       const struct tws_forward_settings *f, unsigned i)
 {
     struct tws_forward *out = &(*list->items)[(*list->n)++];
 
@@ -199,7 +202,11 @@ static tws_err add_one(const struct list *list, const struct tws_forward_setting
                                 .kind = (enum tws_forward_kind)(f->kind - 1),
                                 .optimistic = f->optimistic};
     tws_err err = tws_config_copy(f->user, &out->user);
-    return err == TWS_OK ? tws_config_copy(f->password, &out->password) : err;
+    if (err == TWS_OK)
+        err = tws_config_copy(f->password, &out->password);
+    if (err == TWS_OK)
+        err = tws_config_take_trusted(s, diag, f, out);
+    return err;
 }
 
 /* A forward for each port of the range. TWS_NOMEM. */
@@ -220,7 +227,7 @@ static tws_err add_forward(const struct tws_settings *s, struct tws_diag *diag,
     judge_login(s, diag, f);
     judge_datagrams(s, diag, f);
     for (unsigned i = 0; i < n; i++) {
-        tws_err err = add_one(&list, f, i);
+        tws_err err = add_one(s, diag, &list, f, i);
         if (err != TWS_OK)
             return err;
     }
@@ -273,6 +280,7 @@ static void free_list(struct tws_forward *list, size_t n)
             tws_wipe(f->password, strlen(f->password));
         free(f->password);
         free(f->user);
+        free(f->trusted);
     }
     free(list);
 }

@@ -18,6 +18,10 @@ void tws_config_free_uplinks(struct tws_client_config *c);
 /* The same for its forwards. */
 TWS_MUST_USE tws_err tws_config_take_forwards(const struct tws_settings *s, struct tws_diag *diag,
                                               struct tws_client_config *c);
+/* A forward's trusted networks, of the list and of the file, into `out`. The same. */
+TWS_MUST_USE tws_err tws_config_take_trusted(const struct tws_settings *s, struct tws_diag *diag,
+                                             const struct tws_forward_settings *f,
+                                             struct tws_forward *out);
 void tws_config_free_forwards(struct tws_client_config *c);
 /* How it shows itself to the servers, which are there, and what it demands of them. */
 TWS_MUST_USE tws_err tws_config_take_outbound(const struct tws_settings *s, struct tws_diag *diag,

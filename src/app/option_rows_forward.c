@@ -6,6 +6,7 @@
 #include "tws/tunnel/config.h"
 
 #define AT(field) offsetof(struct tws_forward_settings, field)
+#define TEXT_MAX  4096
 
 /* In the order of enum tws_forward_kind. */
 static const char *const kinds[] = {"tcp", "socks", "http", "proxy", "udp", NULL};
@@ -75,6 +76,23 @@ static const struct tws_option rows[] = {
      .help = "Kinds socks, http and proxy: clients hear that they are connected before the target "
              "answered. That saves a round trip; a target that cannot be reached is then a "
              "connection that closes."},
+    {.name = "trusted",
+     .type = TWS_TYPE_PREFIX,
+     .flags = TWS_OPT_CLIENT | TWS_OPT_LIST,
+     .offset = AT(trusted),
+     .arg = "NETWORK",
+     .help = "Proxies, such as haproxy and nginx, that begin each connection with a PROXY protocol "
+             "header, version 1 or 2: the address it tells becomes the connection's source. A "
+             "connection from there without a header is refused; from elsewhere none is read."},
+    {.name = "trusted_file",
+     .type = TWS_TYPE_TEXT,
+     .flags = TWS_OPT_CLIENT,
+     .offset = AT(trusted_file),
+     .min = 1,
+     .max = TEXT_MAX,
+     .arg = "FILE",
+     .help = "More of trusted: a file with a network or address on each line; a # begins a "
+             "comment. It is read again with the configuration."},
 };
 
 const struct tws_table tws_table_forward = {"forward", rows, sizeof rows / sizeof *rows,

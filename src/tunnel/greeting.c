@@ -3,6 +3,7 @@
 
 #include "tws/base/log.h"
 #include "tws/base/secret.h"
+#include "tws/proto/proxy_header.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -167,6 +168,37 @@ static void on_timer(struct tws_timer *t)
     give_up(TWS_CONTAINER(t, struct tws_greeting, timer), TWS_BLOCKED, "no request for 10 s");
 }
 
+/* ---- the header of a proxy in front ---- */
+
+static struct tws_target target_of(const struct tws_ip *ip, uint16_t port)
+{
+    return (struct tws_target){
+        .type = ip->family == 4 ? TWS_TARGET_IPV4 : TWS_TARGET_IPV6, .ip = *ip, .port = port};
+}
+
+static enum tws_greet read_header(struct tws_greeting *g, struct tws_span in, size_t *used)
+{
+    struct tws_proxy_header h;
+    tws_err err = tws_proxy_header_read(in, &h, used);
+
+    if (err == TWS_SHORT)
+        return TWS_GREET_MORE;
+    if (err != TWS_OK) {
+        g->why = "no PROXY protocol header from a trusted proxy";
+        return TWS_GREET_FAIL;
+    }
+    if (h.known) {
+        tws_sockaddr_set(&g->arrival.source, &h.source, h.source_port);
+        g->arrival.original = target_of(&h.destination, h.destination_port);
+    }
+    if (g->next == NULL)
+        return TWS_GREET_DONE;
+    g->greeter = g->next;
+    return TWS_GREET_MORE;
+}
+
+static const struct tws_greeter header_greeter = {.name = "proxy-protocol", .read = read_header};
+
 /* ---- life ---- */
 
 static void make_way(struct tws_greetings *all)
@@ -183,17 +215,17 @@ void tws_greeting_start(struct tws_greetings *all, const struct tws_greeting_con
 
     make_way(all);
     g = calloc(1, sizeof *g);
-    if (g == NULL || tws_io_start(all->loop, &g->io, cfg->fd, on_io) != TWS_OK) {
-        tws_socket_close(cfg->fd);
+    if (g == NULL || tws_io_start(all->loop, &g->io, cfg->arrival.fd, on_io) != TWS_OK) {
+        tws_socket_close(cfg->arrival.fd);
         free(g);
         return;
     }
     g->greetings = all;
-    g->greeter = cfg->greeter;
+    g->greeter = cfg->has_header ? &header_greeter : cfg->greeter;
+    g->next = cfg->greeter;
     g->conf = cfg->conf;
     g->owner = cfg->owner;
-    g->arrival.fd = cfg->fd;
-    g->arrival.source = cfg->source;
+    g->arrival = cfg->arrival;
     tws_timer_init(&g->timer, all->loop, on_timer);
     tws_timer_start(&g->timer, TWS_GREETING_US);
     tws_list_init(&g->greeting_node);

@@ -1,6 +1,7 @@
 /*
- * greeting_priv.h - a local connection whose first bytes say where it goes: they are read, and
- * answered if the protocol wants that, until the connection is an arrival or is sent away.
+ * greeting_priv.h - a local connection whose first bytes say where it comes from (PROXY protocol)
+ * or where it goes: they are read, and answered if the protocol wants that, until the connection is
+ * an arrival or is sent away.
  *
  * Bounded: a connection has TWS_GREETING_US and TWS_GREETING_MAX bytes; of TWS_GREETINGS_MAX
  * connections the one that has taken longest goes when another comes.
@@ -52,6 +53,7 @@ struct tws_greeting {
     struct tws_node greeting_node;
     struct tws_greetings *greetings;
     const struct tws_greeter *greeter;
+    const struct tws_greeter *next; /* behind the header; NULL: the arrival is known */
     void *owner;
     struct tws_io io;
     struct tws_timer timer;
@@ -80,8 +82,9 @@ struct tws_greetings {
 
 /* One connection; `greeter` and what `conf` points to last as long as `owner`. */
 struct tws_greeting_config {
-    int fd;
-    struct tws_sockaddr source;
+    struct tws_arrival arrival; /* as much as is known */
+    bool has_header;            /* a PROXY protocol header comes first */
+    /* NULL: nothing but the header is read, and the arrival is known already. */
     const struct tws_greeter *greeter;
     const struct tws_forward *const *conf;
     void *owner;

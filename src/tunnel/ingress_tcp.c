@@ -38,26 +38,37 @@ static bool aim(const struct tws_inlet *l, struct tws_arrival *a)
     return true;
 }
 
-static void greet(struct tws_inlet *l, int fd, const struct tws_sockaddr *peer)
+/* Whether it is a proxy that says with a header who connected to it. */
+static bool is_trusted(const struct tws_forward *f, const struct tws_sockaddr *peer)
 {
-    const struct tws_greeting_config cfg = {
-        .fd = fd, .source = *peer, .greeter = l->ops->greeter, .conf = &l->conf, .owner = l};
+    struct tws_ip ip;
+    uint16_t port;
 
-    tws_greeting_start(&l->ingress->greetings, &cfg);
+    if (f->ntrusted == 0)
+        return false;
+    tws_sockaddr_get(peer, &ip, &port);
+    for (size_t i = 0; i < f->ntrusted; i++)
+        if (tws_prefix_contains(&f->trusted[i], &ip))
+            return true;
+    return false;
 }
 
 void tws_inlet_accepted(void *arg, int fd, const struct tws_sockaddr *peer)
 {
     struct tws_inlet *l = arg;
-    struct tws_arrival a = {.fd = fd, .source = *peer};
+    struct tws_greeting_config cfg = {.arrival = {.fd = fd, .source = *peer},
+                                      .has_header = is_trusted(l->conf, peer),
+                                      .greeter = l->ops->greeter,
+                                      .conf = &l->conf,
+                                      .owner = l};
 
-    if (l->ops->greeter != NULL) {
-        greet(l, fd, peer);
-    } else if (aim(l, &a)) {
-        tws_inlet_arrive(l, &a);
-    } else {
+    if (l->ops->greeter == NULL && !aim(l, &cfg.arrival)) {
         tws_socket_set_abort(fd);
         tws_socket_close(fd);
+    } else if (l->ops->greeter != NULL || cfg.has_header) {
+        tws_greeting_start(&l->ingress->greetings, &cfg);
+    } else {
+        tws_inlet_arrive(l, &cfg.arrival);
     }
 }
 

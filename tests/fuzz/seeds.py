@@ -165,6 +165,8 @@ save("proxy_url", {
     "http": b"http://proxy:3128", "login": b"http://user:p%40ss@proxy:3128/", "socks5": b"socks5://[::1]",
     "socks5h": b"socks5h://u@proxy:9050", "bare": b"proxy:3128", "scheme": b"ftp://x", "path": b"http://p:1/x",
     "percent": b"http://u%4@p:1", "at": b"http://a@b@c:1", "empty": b"",
+})
+
 save("socks", {
     "methods": b"\5\1\0", "methods_password": b"\5\2\0\2", "methods_none": b"\5\0",
     "login": b"\1\5alice\6secret", "login_empty": b"\1\0\0",
@@ -194,4 +196,17 @@ save("http_proxy", {
     "folded": b"GET http://h/ HTTP/1.1\r\nA: b\r\n c" + HTTP_END, "bare_lf": b"GET http://h/ HTTP/1.1\nA: b\n\n",
     "userinfo": b"GET http://u:p@h/ HTTP/1.1" + HTTP_END, "origin": b"GET / HTTP/1.1\r\nHost: h" + HTTP_END,
     "tls": b"\x16\x03\x01\x02\0\1\0",
+})
+
+V2 = b"\r\n\r\n\0\r\nQUIT\n"
+ENDS4 = bytes([192, 0, 2, 7, 10, 0, 0, 1]) + struct.pack(">HH", 1234, 80)
+ENDS6 = bytes(15) + b"\1" + bytes(15) + b"\2" + struct.pack(">HH", 1234, 80)
+save("proxy_header", {
+    "v1_4": b"PROXY TCP4 192.0.2.7 10.0.0.1 1234 80\r\nGET", "v1_6": b"PROXY TCP6 ::1 2001:db8::1 1 2\r\n",
+    "v1_mapped": b"PROXY TCP6 ::ffff:192.0.2.7 ::ffff:10.0.0.1 1 2\r\n", "v1_unknown": b"PROXY UNKNOWN x y\r\n",
+    "v1_bare": b"PROXY TCP4 192.0.2.7 10.0.0.1 1234 80\n", "v1_long": b"PROXY UNKNOWN " + b"x" * 100,
+    "v2_4": V2 + b"\x21\x11\0\x0c" + ENDS4, "v2_6": V2 + b"\x21\x21\0\x24" + ENDS6,
+    "v2_tlv": V2 + b"\x21\x11\0\x13" + ENDS4 + b"\4\0\4abcd", "v2_local": V2 + b"\x20\0\0\0",
+    "v2_unix": V2 + b"\x21\x31\0\4abcd", "v2_short": V2 + b"\x21\x21\0\x0c" + ENDS4,
+    "v2_long": V2 + b"\x21\x11\xff\xff" + ENDS4, "v2_family": V2 + b"\x21\x41\0\0", "http": b"GET / HTTP/1.1\r\n\r\n",
 })

@@ -72,6 +72,8 @@ struct tws_forward_settings {
     struct tws_spot listen, remote;
     char *user, *password;
     bool optimistic;
+    struct tws_items trusted; /* struct tws_prefix */
+    char *trusted_file;
 };
 
 struct tws_uplink_settings {

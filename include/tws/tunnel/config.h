@@ -53,8 +53,10 @@ struct tws_forward {
     struct tws_spot listen; /* one port, a unix socket or a descriptor */
     struct tws_spot remote; /* one port or a unix socket; TWS_SPOT_NONE: the kind needs none */
     enum tws_forward_kind kind;
-    char *user, *password; /* asked of SOCKS and HTTP clients; both or neither */
-    bool optimistic;       /* they hear that all is well before the target answered */
+    char *user, *password;      /* asked of SOCKS and HTTP clients; both or neither */
+    bool optimistic;            /* they hear that all is well before the target answered */
+    struct tws_prefix *trusted; /* proxies whose connections begin with a PROXY protocol header */
+    size_t ntrusted;
 };
 
 /* What both ends know of sessions, links and channels. */

@@ -136,9 +136,9 @@ static int start_from(const char *ip_text)
     int fd[2];
 
     connect_pair(fd);
-    cfg.fd = fd[1];
+    cfg.arrival.fd = fd[1];
     ck_assert_int_eq(tws_ip_parse(ip_text, &ip), TWS_OK);
-    tws_sockaddr_set(&cfg.source, &ip, 4711);
+    tws_sockaddr_set(&cfg.arrival.source, &ip, 4711);
     tws_greeting_start(&greetings, &cfg);
     return fd[0];
 }
