@@ -44,4 +44,9 @@ __attribute__((format(printf, 4, 5))) void tws_config_error(const struct tws_set
                                                             struct tws_diag *diag, const char *name,
                                                             const char *fmt, ...);
 
+/* config_egress.c. TWS_NOMEM. */
+TWS_MUST_USE tws_err tws_config_take_egress(const struct tws_settings *s, struct tws_diag *diag,
+                                            struct tws_server_config *c);
+void tws_config_free_egress(struct tws_server_config *c);
+
 #endif

@@ -167,6 +167,8 @@ static tws_err fill(const struct tws_settings *s, struct tws_diag *diag,
         err = take_proxies(s, c);
     if (err == TWS_OK)
         err = take_users(s, diag, c);
+    if (err == TWS_OK)
+        err = tws_config_take_egress(s, diag, c);
     return err;
 }
 
@@ -197,5 +199,6 @@ void tws_server_config_free(struct tws_server_config *c)
     free(c->path);
     free(c->decoy);
     free(c->trusted_proxies);
+    tws_config_free_egress(c);
     free(c);
 }

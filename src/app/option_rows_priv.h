@@ -4,6 +4,7 @@
 
 #include "tws/app/option.h"
 
+extern const struct tws_table tws_table_egress;  /* struct tws_egress_settings */
 extern const struct tws_table tws_table_forward; /* struct tws_forward_settings */
 extern const struct tws_table tws_table_uplink;  /* struct tws_uplink_settings */
 

@@ -150,6 +150,13 @@ static const struct tws_option settings_rows[] = {
      .arg = "ADDRESS",
      .help = "Where this server may listen for reverse forwards of clients with the passphrase; as "
              "a user's listen in the keys file. Not given: nowhere."},
+    {.name = "egress",
+     .type = TWS_TYPE_RECORDS,
+     .flags = TWS_OPT_SERVER | TWS_OPT_LIST | TWS_OPT_RELOAD,
+     .offset = AT(egress),
+     .records = &tws_table_egress,
+     .help = "How to go out to some targets; the first record that is for the target counts. Not "
+             "given, or none is: directly, from this machine's address."},
     {.name = "path",
      .type = TWS_TYPE_TEXT,
      .flags = TWS_OPT_SERVER | TWS_OPT_ARGV | TWS_OPT_RELOAD,

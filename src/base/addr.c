@@ -322,6 +322,15 @@ static bool is_host_char(char c)
            c == '.' || c == '_';
 }
 
+bool tws_host_is_plain(const char *host)
+{
+    size_t n = 0;
+
+    while (is_host_char(host[n]))
+        n++;
+    return n > 0 && host[n] == '\0';
+}
+
 /* The host of text[0..n) into out->host; false if it is not one. */
 static bool parse_host(const char *text, size_t n, struct tws_hostport *out)
 {

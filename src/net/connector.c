@@ -26,6 +26,7 @@ struct attempt {
     struct tws_io io; /* running: the attempt is under way */
     struct tws_connector *c;
     struct tws_sockaddr to;
+    struct tws_connect_from from;
 };
 
 struct tws_connector {
@@ -33,7 +34,7 @@ struct tws_connector {
     tws_connect_fn *fn; /* NULL: called or cancelled */
     void *arg;
     tws_connect_filter *filter;
-    struct tws_dial_from from;
+    struct tws_connect_from from; /* as the options have it */
     uint16_t port;
     uint64_t timeout_us;
 
@@ -178,7 +179,7 @@ static void on_attempt(struct tws_io *io, unsigned events)
 static bool start_attempt(struct tws_connector *c, struct attempt *a)
 {
     int fd = -1;
-    int error = tws_dial(&a->to, &c->from, &fd);
+    int error = tws_dial(&a->to, &a->from, &fd);
 
     a->c = c;
     if (error == 0 && tws_io_start(c->loop, &a->io, fd, on_attempt) == TWS_OK)
@@ -227,16 +228,18 @@ static bool has_candidate(const struct tws_connector *c, const struct tws_ip *ip
 
 static void add_candidate(struct tws_connector *c, struct tws_ip ip)
 {
+    struct tws_connect_from from = c->from;
     struct tws_sockaddr to;
 
     ip = tws_ip_unmap(ip);
     if (c->count == TWS_CONNECT_ADDRESSES || has_candidate(c, &ip))
         return;
     tws_sockaddr_set(&to, &ip, c->port);
-    if (c->filter != NULL && !c->filter(c->arg, &ip, c->port)) {
+    if (c->filter != NULL && !c->filter(c->arg, &ip, c->port, &from)) {
         note_failure(c, TWS_CONNECT_FORBIDDEN, &to, "the address is not allowed");
         return;
     }
+    c->attempts[c->count].from = from;
     c->attempts[c->count++].to = to;
 }
 
@@ -333,11 +336,14 @@ tws_err tws_connector_start(struct tws_loop *loop, const struct tws_connect_opti
     c->port = o->port;
     c->timeout_us = o->timeout_us == 0 ? DEFAULT_TIMEOUT_US : o->timeout_us;
     c->result.fd = -1;
+    if (o->from != NULL)
+        c->from = *o->from;
     if (o->source != NULL)
         c->from.ip = *o->source;
-    snprintf(c->from.interface, sizeof c->from.interface, "%s",
-             o->interface != NULL ? o->interface : "");
-    c->from.mark = o->mark;
+    if (o->interface != NULL)
+        snprintf(c->from.interface, sizeof c->from.interface, "%s", o->interface);
+    if (o->mark != 0)
+        c->from.mark = o->mark;
     tws_resolve_init(&c->query, on_resolved);
     tws_timer_init(&c->deadline, loop, on_deadline);
     tws_timer_init(&c->stagger, loop, on_stagger);

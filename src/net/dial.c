@@ -5,19 +5,44 @@
 #include <netinet/in.h>
 #include <string.h>
 
-static int bind_source(int fd, int family, const struct tws_ip *ip)
+static int set_transparent(int fd, int family)
+{
+    int level = family == AF_INET ? IPPROTO_IP : IPPROTO_IPV6;
+    int option = family == AF_INET ? IP_TRANSPARENT : IPV6_TRANSPARENT;
+
+    return setsockopt(fd, level, option, &(int){1}, sizeof(int)) == 0 ? 0 : errno;
+}
+
+static int bind_to(int fd, const struct tws_ip *ip, uint16_t port)
 {
     struct tws_sockaddr sa;
 
-    tws_sockaddr_set(&sa, ip, 0);
-    if (sa.ss.ss_family != family)
-        return EAFNOSUPPORT;
-    /* The port is then chosen at connect(): as many connections as there are port pairs. */
-    setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &(int){1}, sizeof(int));
+    tws_sockaddr_set(&sa, ip, port);
     return bind(fd, (struct sockaddr *)&sa.ss, sa.len) == 0 ? 0 : errno;
 }
 
-static int apply_source(int fd, int family, const struct tws_dial_from *from)
+static int bind_source(int fd, int family, const struct tws_connect_from *from, bool keep_port)
+{
+    int error = 0;
+
+    if ((from->ip.family == 4) != (family == AF_INET))
+        return EAFNOSUPPORT;
+    if (from->transparent)
+        error = set_transparent(fd, family);
+    if (error == 0 && from->port != 0 && keep_port) {
+        /* Others may have the port, if they go elsewhere. */
+        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
+        error = bind_to(fd, &from->ip, from->port);
+        if (error != EADDRINUSE)
+            return error;
+        error = 0;
+    }
+    /* The port is then chosen at connect(): as many connections as there are port pairs. */
+    setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &(int){1}, sizeof(int));
+    return error == 0 ? bind_to(fd, &from->ip, 0) : error;
+}
+
+static int apply_source(int fd, int family, const struct tws_connect_from *from, bool keep_port)
 {
     size_t n = strnlen(from->interface, sizeof from->interface);
 
@@ -28,17 +53,18 @@ static int apply_source(int fd, int family, const struct tws_dial_from *from)
     /* Before connect(): the first packet's route, and who catches it, depend on it. */
     if (from->mark != 0 && setsockopt(fd, SOL_SOCKET, SO_MARK, &from->mark, sizeof from->mark) != 0)
         return errno;
-    return from->ip.family == 0 ? 0 : bind_source(fd, family, &from->ip);
+    return from->ip.family == 0 ? 0 : bind_source(fd, family, from, keep_port);
 }
 
-int tws_dial(const struct tws_sockaddr *to, const struct tws_dial_from *from, int *fd)
+static int dial_once(const struct tws_sockaddr *to, const struct tws_connect_from *from,
+                     bool keep_port, int *fd)
 {
     int family = to->ss.ss_family;
     int s = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
     if (s < 0)
         return errno;
-    int error = apply_source(s, family, from);
+    int error = apply_source(s, family, from, keep_port);
     if (error == 0) {
         tws_socket_set_nodelay(s);
         /* Mostly there is something to send at once: it carries the last ACK of the handshake. */
@@ -50,6 +76,16 @@ int tws_dial(const struct tws_sockaddr *to, const struct tws_dial_from *from, in
         tws_socket_close(s);
     else
         *fd = s;
+    return error;
+}
+
+int tws_dial(const struct tws_sockaddr *to, const struct tws_connect_from *from, int *fd)
+{
+    int error = dial_once(to, from, true, fd);
+
+    /* The very pair of addresses and ports is in use: the client may come again from its port. */
+    if (error == EADDRNOTAVAIL && from->port != 0)
+        error = dial_once(to, from, false, fd);
     return error;
 }
 

@@ -4,17 +4,8 @@
 
 #include "tws/net/connector.h"
 
-#include <net/if.h>
-
-/* Where a connection starts; all zero: the kernel's choice. */
-struct tws_dial_from {
-    struct tws_ip ip;
-    char interface[IF_NAMESIZE];
-    uint32_t mark;
-};
-
 /* Begins to connect; 0 and *fd, or an errno value. */
-int tws_dial(const struct tws_sockaddr *to, const struct tws_dial_from *from, int *fd);
+int tws_dial(const struct tws_sockaddr *to, const struct tws_connect_from *from, int *fd);
 /* After `events` of fd: 0 connected (*own is its address here), EINPROGRESS not yet, else why
  * not. */
 int tws_dial_outcome(int fd, unsigned events, const struct tws_sockaddr *to,

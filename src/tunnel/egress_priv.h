@@ -19,6 +19,8 @@ struct tws_egress_config {
     uint32_t connect_timeout_ms;
     uint32_t udp_timeout_ms;
     bool no_udp;
+    const struct tws_outlet *outlets; /* how; none: directly */
+    size_t noutlets;
 };
 
 struct tws_egress {
@@ -28,6 +30,7 @@ struct tws_egress {
     struct tws_listens *listens; /* NULL: the peer never asked */
     struct tws_node waiting;     /* struct tws_place */
     uint32_t dialling;
+    struct tws_log_limit limit; /* of lines about what the configuration's ways out do */
 };
 
 void tws_egress_init(struct tws_egress *e, struct tws_carrier *carrier, struct tws_judge *judge,

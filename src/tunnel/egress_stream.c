@@ -4,15 +4,26 @@
  *
  * A dial is the local side of its channel until the target answered; then a relay takes its place.
  * Early data waits in the engine meanwhile.
+ *
+ * How it goes out is the outlet's to say. If that depends on what a name resolves to, the connector
+ * resolves, and each address chooses. When the first that is allowed does not lead straight to the
+ * target (but through a proxy, or to another address), none is dialled, and the dial begins again
+ * with that address: everything is resolved once, and checked as it is used.
  */
 #include "egress_priv.h"
+#include "outlet_priv.h"
 #include "relay_priv.h"
+#include "via_priv.h"
 
+#include "tws/base/log.h"
+#include "tws/base/secret.h"
 #include "tws/net/connector.h"
 #include "tws/net/socket.h"
 #include "tws/proto/code.h"
 #include "tws/proto/frame.h"
+#include "tws/proto/proxy_header.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,11 +34,20 @@ struct dial {
     struct tws_place place;
     struct tws_egress *egress;
     struct tws_connector *connector; /* NULL: not dialling */
+    struct tws_proxy_url *url;       /* of the proxy to go through; NULL: none */
+    struct tws_via *via;             /* the proxy is being asked */
+    int fd;                          /* connected to it; -1: not */
     struct tws_permit permit;
-    uint64_t since_us;
+    struct tws_ip_port source;
+    struct tws_ip resolved; /* the address that chose a way round; family 0: none did */
+    uint64_t since_us, until_us;
     uint16_t code; /* why it failed */
     uint16_t port;
-    const char *source, *target, *host; /* in `text` */
+    uint8_t send_proxy;                      /* enum tws_send_proxy */
+    bool choosing;                           /* each address chooses its outlet */
+    bool straight;                           /* one of them leads straight to the target */
+    const char *why_not;                     /* an outlet could not be used; static */
+    const char *source_text, *target, *host; /* in `text` */
     char text[]; /* only as long as it is: thousands of these come and go between the relays */
 };
 
@@ -42,7 +62,25 @@ static void stop_dialling(struct dial *d)
 {
     tws_connector_cancel(d->connector);
     d->connector = NULL;
+    tws_via_cancel(d->via);
+    d->via = NULL;
+    tws_socket_close(d->fd);
+    d->fd = -1;
     tws_place_leave(d->egress, &d->place);
+}
+
+static void forget_url(struct dial *d)
+{
+    if (d->url != NULL)
+        tws_wipe(d->url, sizeof *d->url);
+    free(d->url);
+    d->url = NULL;
+}
+
+static void free_dial(struct dial *d)
+{
+    forget_url(d);
+    tws_loop_free_later(d->egress->carrier->loop, d);
 }
 
 static void refuse(struct dial *d, uint16_t code, const char *text)
@@ -94,9 +132,9 @@ static void on_over(struct tws_local *l, uint16_t code)
 
     stop_dialling(d);
     d->egress->judge->nchannels--;
-    tws_audit(l->carrier, l->channel, d->source, d->target, d->since_us,
+    tws_audit(l->carrier, l->channel, d->source_text, d->target, d->since_us,
               tws_code_text(code != TWS_CODE_NONE ? code : d->code));
-    tws_loop_free_later(l->carrier->loop, d);
+    free_dial(d);
 }
 
 static const struct tws_local_ops dial_ops = {
@@ -107,6 +145,175 @@ static const struct tws_local_ops dial_ops = {
     .on_stopped = on_stopped,
     .on_over = on_over,
 };
+
+/* ---- the target answered ---- */
+
+static struct tws_span bound_address(const struct tws_sockaddr *own, uint8_t buf[TWS_TARGET_MAX])
+{
+    struct tws_target t = {0};
+    struct tws_writer w = tws_writer(buf, TWS_TARGET_MAX);
+
+    tws_sockaddr_get(own, &t.ip, &t.port);
+    if (t.ip.family == 0)
+        return (struct tws_span){buf, 0};
+    t.type = t.ip.family == 4 ? TWS_TARGET_IPV4 : TWS_TARGET_IPV6;
+    tws_target_write(&w, &t);
+    return (struct tws_span){buf, w.failed ? 0 : w.len};
+}
+
+static struct tws_target target_of_ip(const struct tws_ip *ip, uint16_t port)
+{
+    static const uint8_t types[] = {[4] = TWS_TARGET_IPV4, [6] = TWS_TARGET_IPV6};
+
+    return (struct tws_target){.type = types[ip->family], .ip = *ip, .port = port};
+}
+
+/* False: the socket did not take it, so it is as good as closed. */
+static bool send_header(const struct dial *d, int fd, const struct tws_sockaddr *peer)
+{
+    uint8_t bytes[TWS_PROXY_V1_MAX];
+    struct tws_writer w = tws_writer(bytes, sizeof bytes);
+    struct tws_target from = target_of_ip(&d->source.ip, d->source.port), to;
+    struct tws_proxy_header h;
+    struct tws_ip_port at;
+
+    if (d->send_proxy == TWS_SEND_PROXY_NO)
+        return true;
+    tws_sockaddr_get(peer, &at.ip, &at.port);
+    to = target_of_ip(&at.ip, at.port);
+    tws_proxy_header_make(&from, &to, &h);
+    if (d->send_proxy == TWS_SEND_PROXY_V1)
+        tws_proxy_header_write_v1(&w, &h);
+    else
+        tws_proxy_header_write_v2(&w, &h);
+    return send(fd, bytes, w.len, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)w.len;
+}
+
+/* A relay takes the dial's place. */
+static void hand_over(struct dial *d, int fd, const struct tws_sockaddr *own,
+                      const struct tws_judge_terms *terms)
+{
+    struct tws_carrier *c = d->local.carrier;
+    struct tws_channel *ch = d->local.channel;
+    uint8_t bound[TWS_TARGET_MAX];
+    struct tws_relay_config cfg = {
+        .carrier = c,
+        .channel = ch,
+        .fd = fd,
+        .dialled = true,
+        .source = d->source_text,
+        .target = d->target,
+        .up = terms->up,
+        .down = terms->down,
+        .count = &d->egress->judge->nchannels,
+    };
+
+    tws_channel_accept(ch, bound_address(own, bound), tws_carrier_now(c));
+    tws_local_detach(&d->local);
+    tws_err err = tws_relay_new(&cfg);
+    if (err == TWS_OK) {
+        free_dial(d);
+        return;
+    }
+    tws_local_attach(&d->local, &dial_ops, c, ch);
+    refuse(d, TWS_CODE_RESOURCES, tws_err_text(err));
+}
+
+/* `fd` leads to the target, whose address is `peer`; takes it. */
+static void reached(struct dial *d, int fd, const struct tws_sockaddr *own,
+                    const struct tws_sockaddr *peer)
+{
+    struct tws_egress *e = d->egress;
+    struct tws_judge_terms terms = {0};
+
+    tws_place_leave(e, &d->place);
+    if (!e->judge->ops->terms(e->judge, &terms)) {
+        tws_socket_close(fd); /* revoked this very moment; its session is ending */
+    } else if (!send_header(d, fd, peer)) {
+        tws_socket_close(fd);
+        refuse(d, TWS_CODE_TARGET_RESET, "the target closed before the PROXY header");
+    } else {
+        hand_over(d, fd, own, &terms);
+    }
+}
+
+/* ---- which way ---- */
+
+static bool is_unix(const struct dial *d)
+{
+    return d->permit.kind == TWS_KIND_UNIX;
+}
+
+static void target_of(const struct dial *d, struct tws_target *out)
+{
+    struct tws_hostport hp = {.port = d->port};
+
+    (void)snprintf(hp.host, sizeof hp.host, "%s", d->host);
+    tws_target_from_hostport(&hp, out);
+    if (is_unix(d))
+        out->type = TWS_TARGET_UNIX;
+}
+
+static const struct tws_outlet *outlet_of(const struct dial *d, const struct tws_ip *resolved,
+                                          bool *unsure)
+{
+    const struct tws_egress_config *cfg = d->egress->cfg;
+    struct tws_target t;
+    struct tws_outward o = {
+        .kind = d->permit.kind, .target = &t, .resolved = resolved, .source = d->source};
+
+    *unsure = false;
+    if (cfg->noutlets == 0)
+        return NULL;
+    target_of(d, &t);
+    return tws_outlet_find(cfg->outlets, cfg->noutlets, &o, unsure);
+}
+
+static bool is_allowed(const struct dial *d, const struct tws_ip *ip, uint16_t port)
+{
+    struct tws_judge *j = d->egress->judge;
+
+    return j->ops->address(j, &d->permit, ip, port);
+}
+
+static bool may_dial(void *arg, const struct tws_ip *ip, uint16_t port,
+                     struct tws_connect_from *from)
+{
+    (void)from; /* as the options have it */
+    return is_allowed(arg, ip, port);
+}
+
+static uint8_t header_by(const struct tws_outlet *o)
+{
+    return o != NULL ? (uint8_t)o->send_proxy : TWS_SEND_PROXY_NO;
+}
+
+static bool leads_round(const struct dial *d, const struct tws_outlet *o)
+{
+    return o != NULL && (o->via != NULL || tws_outlet_redirect(o, &d->source) != NULL);
+}
+
+/* An address of the name: it is dialled if its outlet leads straight to it. */
+static bool choose(void *arg, const struct tws_ip *ip, uint16_t port, struct tws_connect_from *from)
+{
+    struct dial *d = arg;
+    bool unsure;
+
+    if (d->resolved.family != 0 || !is_allowed(d, ip, port))
+        return false;
+    const struct tws_outlet *o = outlet_of(d, ip, &unsure);
+    if (leads_round(d, o)) {
+        if (!d->straight)
+            d->resolved = *ip;
+        return false;
+    }
+    const char *why = tws_outlet_from(o, &d->source, from);
+    if (why != NULL)
+        d->why_not = why;
+    else
+        d->straight = true;
+    return why == NULL;
+}
 
 /* ---- dialling ---- */
 
@@ -131,89 +338,203 @@ static uint16_t code_of(enum tws_connect_failure f)
     }
 }
 
-static bool may_dial(void *arg, const struct tws_ip *ip, uint16_t port)
+static void fail(struct dial *d, uint16_t code, const char *text)
 {
-    const struct dial *d = arg;
-    struct tws_judge *j = d->egress->judge;
-
-    return j->ops->address(j, &d->permit, ip, port);
+    tws_place_leave(d->egress, &d->place);
+    refuse(d, code, text);
 }
 
-static struct tws_span bound_address(const struct tws_sockaddr *own, uint8_t buf[TWS_TARGET_MAX])
-{
-    struct tws_target t = {0};
-    struct tws_writer w = tws_writer(buf, TWS_TARGET_MAX);
+static bool go(struct dial *d);
 
-    tws_sockaddr_get(own, &t.ip, &t.port);
-    if (t.ip.family == 0)
-        return (struct tws_span){buf, 0};
-    t.type = t.ip.family == 4 ? TWS_TARGET_IPV4 : TWS_TARGET_IPV6;
-    tws_target_write(&w, &t);
-    return (struct tws_span){buf, w.failed ? 0 : w.len};
+/* The proxy is the administrator's: who uses it is told no more than that it failed. */
+static void fail_via(struct dial *d, uint16_t code, const char *why)
+{
+    struct tws_egress *e = d->egress;
+    char at[TWS_HOSTPORT_TEXT];
+
+    tws_hostport_format(&d->url->address, at, sizeof at);
+    if (tws_log_allow(&e->limit, tws_carrier_now(e->carrier)))
+        tws_log(TWS_LOG_WARN, "upstream proxy failed", "via=%s target=%s reason=\"%s\"", at,
+                d->target, why);
+    fail(d, code, "the upstream proxy failed");
 }
 
-/* The target answered: a relay takes the dial's place. */
-static void hand_over(struct dial *d, const struct tws_connect_result *r,
-                      const struct tws_judge_terms *terms)
+static void on_via(void *arg, uint16_t code, const char *why)
 {
-    struct tws_carrier *c = d->local.carrier;
-    struct tws_channel *ch = d->local.channel;
-    uint8_t bound[TWS_TARGET_MAX];
-    struct tws_relay_config cfg = {
-        .carrier = c,
-        .channel = ch,
-        .fd = r->fd,
-        .dialled = true,
-        .source = d->source,
-        .target = d->target,
-        .up = terms->up,
-        .down = terms->down,
-        .count = &d->egress->judge->nchannels,
-    };
+    struct dial *d = arg;
+    int fd = d->fd;
+    struct tws_sockaddr own = {.len = 0}, peer = {.len = 0};
+    struct tws_ip ip;
 
-    tws_channel_accept(ch, bound_address(&r->own, bound), tws_carrier_now(c));
-    tws_local_detach(&d->local);
-    tws_err err = tws_relay_new(&cfg);
-    if (err == TWS_OK) {
-        tws_loop_free_later(c->loop, d);
+    d->via = NULL;
+    d->fd = -1;
+    if (why != NULL) {
+        tws_socket_close(fd);
+        fail_via(d, code, why);
         return;
     }
-    tws_local_attach(&d->local, &dial_ops, c, ch);
-    refuse(d, TWS_CODE_RESOURCES, tws_err_text(err));
+    if (d->resolved.family != 0)
+        tws_sockaddr_set(&peer, &d->resolved, d->port);
+    else if (tws_ip_parse(d->host, &ip) == TWS_OK)
+        tws_sockaddr_set(&peer, &ip, d->port);
+    reached(d, fd, &own, &peer);
+}
+
+static void ask_proxy(struct dial *d, int fd)
+{
+    struct tws_hostport target = {.port = d->port};
+    const struct tws_via_request rq = {fd, d->url, &target, d->until_us};
+
+    d->fd = fd;
+    if (d->resolved.family != 0)
+        tws_ip_format(&d->resolved, target.host, sizeof target.host);
+    else
+        (void)snprintf(target.host, sizeof target.host, "%s", d->host);
+    tws_err err = tws_via_start(d->egress->carrier->loop, &rq, on_via, d, &d->via);
+    if (err == TWS_OK)
+        return;
+    tws_socket_close(fd);
+    d->fd = -1;
+    fail_via(d, TWS_CODE_RESOURCES, tws_err_text(err));
+}
+
+static void not_connected(struct dial *d, const struct tws_connect_result *r)
+{
+    if (d->url != NULL)
+        fail_via(d, TWS_CODE_UNREACHABLE, r->detail);
+    else if (r->failure == TWS_CONNECT_FORBIDDEN && d->why_not != NULL)
+        fail(d, TWS_CODE_UNREACHABLE, d->why_not);
+    else
+        fail(d, code_of(r->failure), r->detail);
 }
 
 static void on_connected(void *arg, const struct tws_connect_result *r)
 {
     struct dial *d = arg;
-    struct tws_egress *e = d->egress;
-    struct tws_judge_terms terms = {0};
+    bool round = d->choosing && d->resolved.family != 0, unsure;
 
     d->connector = NULL;
-    tws_place_leave(e, &d->place);
-    if (r->failure != TWS_CONNECT_OK)
-        refuse(d, code_of(r->failure), r->detail);
-    else if (!e->judge->ops->terms(e->judge, &terms))
-        tws_socket_close(r->fd); /* revoked this very moment; its session is ending */
-    else
-        hand_over(d, r, &terms);
+    if (r->failure == TWS_CONNECT_FORBIDDEN && round) {
+        d->choosing = false;
+        if (!go(d))
+            tws_place_leave(d->egress, &d->place);
+    } else if (r->failure != TWS_CONNECT_OK) {
+        not_connected(d, r);
+    } else if (d->url != NULL) {
+        ask_proxy(d, r->fd);
+    } else {
+        if (d->choosing) {
+            struct tws_ip_port at;
+            tws_sockaddr_get(&r->peer, &at.ip, &at.port);
+            const struct tws_outlet *o = outlet_of(d, &at.ip, &unsure);
+            d->send_proxy = header_by(o);
+        }
+        reached(d, r->fd, &r->own, &r->peer);
+    }
 }
 
-static bool start_dialling(struct tws_place *p)
+static bool start(struct dial *d, struct tws_connect_options *o)
 {
-    struct dial *d = TWS_CONTAINER(p, struct dial, place);
     struct tws_egress *e = d->egress;
-    const struct tws_connect_options o = {
-        .host = d->host,
-        .port = d->port,
-        .unix_path = d->permit.kind == TWS_KIND_UNIX ? d->host : NULL,
-        .timeout_us = (uint64_t)e->cfg->connect_timeout_ms * MS,
-        .filter = may_dial,
-    };
+    uint64_t now = tws_carrier_now(e->carrier);
 
-    tws_err err = tws_connector_start(e->carrier->loop, &o, on_connected, d, &d->connector);
+    o->timeout_us = d->until_us > now ? d->until_us - now : 1;
+    tws_err err = tws_connector_start(e->carrier->loop, o, on_connected, d, &d->connector);
     if (err != TWS_OK)
         refuse(d, TWS_CODE_RESOURCES, tws_err_text(err));
     return err == TWS_OK;
+}
+
+static bool go_choosing(struct dial *d)
+{
+    struct tws_connect_options o = {.host = d->host, .port = d->port, .filter = choose};
+
+    d->choosing = true;
+    return start(d, &o);
+}
+
+/* To the target, or where the outlet leads instead. */
+static bool go_straight(struct dial *d, const struct tws_outlet *outlet)
+{
+    struct tws_connect_from from = {.port = 0};
+    struct tws_connect_options o = {
+        .host = d->host, .port = d->port, .from = &from, .filter = may_dial};
+    const struct tws_ip_port *instead = NULL;
+    char ip[TWS_IP_TEXT];
+
+    d->send_proxy = header_by(outlet);
+    if (is_unix(d)) {
+        o.unix_path = d->host;
+        return start(d, &o);
+    }
+    const char *why = tws_outlet_from(outlet, &d->source, &from);
+    if (why != NULL) {
+        refuse(d, TWS_CODE_UNREACHABLE, why);
+        return false;
+    }
+    if (outlet != NULL)
+        instead = tws_outlet_redirect(outlet, &d->source);
+    if (instead != NULL || d->resolved.family != 0) {
+        tws_ip_format(instead != NULL ? &instead->ip : &d->resolved, ip, sizeof ip);
+        o.host = ip;
+        o.port = instead != NULL ? instead->port : d->port;
+    }
+    return start(d, &o);
+}
+
+static bool is_name(const struct dial *d)
+{
+    struct tws_ip ip;
+
+    return d->resolved.family == 0 && tws_ip_parse(d->host, &ip) != TWS_OK;
+}
+
+/* Whether a name may be left to the proxy: a rule of the user names it, and no proxy can read it as
+ * anything else. */
+static bool may_pass_name(const struct dial *d, const struct tws_outlet *o)
+{
+    return d->permit.verdict == TWS_ACL_BY_NAME && o->via->kind != TWS_PROXY_SOCKS5 &&
+           tws_host_is_plain(d->host);
+}
+
+static bool go_via(struct dial *d, const struct tws_outlet *outlet)
+{
+    struct tws_connect_from from;
+    struct tws_connect_options o = {
+        .host = outlet->via->address.host, .port = outlet->via->address.port, .from = &from};
+    const char *why = tws_outlet_from(outlet, &d->source, &from);
+
+    d->send_proxy = header_by(outlet);
+    d->url = malloc(sizeof *d->url);
+    if (d->url == NULL || why != NULL) {
+        refuse(d, d->url == NULL ? TWS_CODE_RESOURCES : TWS_CODE_UNREACHABLE, why);
+        return false;
+    }
+    *d->url = *outlet->via;
+    return start(d, &o);
+}
+
+/* Sets out by the outlet for what is known; false: it was refused. */
+static bool go(struct dial *d)
+{
+    bool unsure;
+    const struct tws_outlet *o =
+        outlet_of(d, d->resolved.family != 0 ? &d->resolved : NULL, &unsure);
+
+    if (unsure)
+        return go_choosing(d);
+    if (o == NULL || o->via == NULL || is_unix(d))
+        return go_straight(d, o);
+    return is_name(d) && !may_pass_name(d, o) ? go_choosing(d) : go_via(d, o);
+}
+
+static bool on_turn(struct tws_place *p)
+{
+    struct dial *d = TWS_CONTAINER(p, struct dial, place);
+    struct tws_egress *e = d->egress;
+
+    d->until_us = tws_carrier_now(e->carrier) + (uint64_t)e->cfg->connect_timeout_ms * MS;
+    return go(d);
 }
 
 /* ---- opening ---- */
@@ -235,7 +556,7 @@ static struct dial *allocate(const char *source, const char *target, const char 
     if (d == NULL)
         return NULL;
     char *at = d->text;
-    d->source = append(&at, source);
+    d->source_text = append(&at, source);
     d->target = append(&at, target);
     d->host = append(&at, host);
     return d;
@@ -255,10 +576,12 @@ static struct dial *new_dial(struct tws_egress *e, const struct tws_request *rq)
     if (d == NULL)
         return NULL;
     d->egress = e;
+    d->fd = -1;
+    d->source = tws_outlet_source(&rq->open->source);
     d->permit = rq->permit;
     d->port = t->port;
     d->since_us = tws_carrier_now(e->carrier);
-    tws_place_init(&d->place, start_dialling);
+    tws_place_init(&d->place, on_turn);
     tws_local_attach(&d->local, &dial_ops, e->carrier, rq->channel);
     return d;
 }

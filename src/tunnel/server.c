@@ -157,7 +157,9 @@ static void set_egress(struct tws_server *s, const struct tws_server_config *cfg
 {
     s->egress_cfg = (struct tws_egress_config){.connect_timeout_ms = cfg->connect_timeout_ms,
                                                .udp_timeout_ms = cfg->link.udp_timeout_ms,
-                                               .no_udp = cfg->link.no_udp};
+                                               .no_udp = cfg->link.no_udp,
+                                               .outlets = cfg->outlets,
+                                               .noutlets = cfg->noutlets};
 }
 
 tws_err tws_server_reload(struct tws_server *s, const struct tws_server_config *cfg)

@@ -58,6 +58,7 @@ struct tws_settings {
     char *keys_file;
     struct tws_items allow;        /* struct tws_rule */
     struct tws_items allow_listen; /* struct tws_rule */
+    struct tws_items egress;       /* struct tws_egress_settings */
     uint32_t max_sessions, max_listens;
     uint64_t rate;
 };
@@ -74,6 +75,17 @@ struct tws_forward_settings {
     bool optimistic;
     struct tws_items trusted; /* struct tws_prefix */
     char *trusted_file;
+};
+
+struct tws_egress_settings {
+    unsigned line;
+    struct tws_items to;   /* struct tws_rule */
+    struct tws_items from; /* struct tws_prefix */
+    uint32_t send_proxy;   /* enum tws_send_proxy */
+    bool spoof;
+    uint32_t mark;
+    char *bind, *via;
+    struct tws_hostport ipv4, ipv6;
 };
 
 struct tws_uplink_settings {

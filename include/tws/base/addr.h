@@ -57,6 +57,9 @@ bool tws_prefix_covers(const struct tws_prefix *p, const struct tws_prefix *q);
 /* "10.0.0.0/8"; `cap` at least TWS_PREFIX_TEXT. */
 void tws_prefix_format(const struct tws_prefix *p, char *out, size_t cap);
 
+/* Whether it is only letters, digits, '-', '.' and '_': what every program reads as the same name.
+ */
+bool tws_host_is_plain(const char *host);
 /* "host:port", "[v6]:port", ":port" and "*:port" (empty host); port 0 is allowed. TWS_ABSENT: not
  * of that form, or a character in the host that no name has. */
 TWS_MUST_USE tws_err tws_hostport_parse(const char *text, struct tws_hostport *out);

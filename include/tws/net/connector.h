@@ -14,6 +14,7 @@
 
 /* Of one name; the resolver's order decides which. */
 #define TWS_CONNECT_ADDRESSES 16
+#define TWS_CONNECT_INTERFACE 15 /* characters of a device's name (IFNAMSIZ) */
 
 enum tws_connect_failure {
     TWS_CONNECT_OK,
@@ -36,10 +37,21 @@ struct tws_connect_result {
     const char *detail;      /* "Connection refused", ...; valid during the callback */
 };
 
+/* Where a connection starts; all zero: the kernel's choice. */
+struct tws_connect_from {
+    /* Bind to it; family 0: the kernel's choice. Addresses of the other family are unreachable. */
+    struct tws_ip ip;
+    uint16_t port;                             /* of ip, if it can be had; 0: any */
+    char interface[TWS_CONNECT_INTERFACE + 1]; /* SO_BINDTODEVICE; "": none */
+    uint32_t mark;    /* SO_MARK, for routing and nftables; 0: none. Needs CAP_NET_ADMIN */
+    bool transparent; /* ip need not be this machine's (IP_TRANSPARENT). Needs CAP_NET_ADMIN */
+};
+
 typedef void tws_connect_fn(void *arg, const struct tws_connect_result *r);
-/* Whether `ip`:`port` may be dialled; `arg` as for fn. May be called before tws_connector_start()
- * returns; must not cancel. */
-typedef bool tws_connect_filter(void *arg, const struct tws_ip *ip, uint16_t port);
+/* Whether `ip`:`port` may be dialled, and where from: *from is what the options say, and may be
+ * changed; `arg` as for fn. May be called before tws_connector_start() returns; must not cancel. */
+typedef bool tws_connect_filter(void *arg, const struct tws_ip *ip, uint16_t port,
+                                struct tws_connect_from *from);
 
 struct tws_connect_options {
     const char *host; /* name or IP literal (no brackets); copied */
@@ -54,6 +66,7 @@ struct tws_connect_options {
     const struct tws_ip *source;
     const char *interface; /* SO_BINDTODEVICE; NULL: none; copied */
     uint32_t mark;         /* SO_MARK, for routing and nftables; 0: none. Needs CAP_NET_ADMIN */
+    const struct tws_connect_from *from; /* instead of these three; copied; may be NULL */
 };
 
 struct tws_connector;

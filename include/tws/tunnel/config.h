@@ -12,6 +12,7 @@
 
 #include "tws/base/addr.h"
 #include "tws/mux/session.h"
+#include "tws/proto/proxy_url.h"
 #include "tws/proto/spot.h"
 #include "tws/tunnel/outbound.h"
 #include "tws/ws/upgrade.h"
@@ -148,6 +149,29 @@ struct tws_user {
     uint64_t rate;         /* bytes per second each way, 0: no limit */
 };
 
+enum tws_send_proxy { TWS_SEND_PROXY_NO, TWS_SEND_PROXY_V1, TWS_SEND_PROXY_V2 };
+
+struct tws_ip_port {
+    struct tws_ip ip; /* family 0: not given */
+    uint16_t port;
+};
+
+/* How to go out to some targets. Of several the first counts that covers the target and the
+ * client's address. */
+struct tws_outlet {
+    struct tws_rule *to;     /* a rule named "*" covers any target but unix sockets */
+    size_t nto;              /* 0: all targets */
+    struct tws_prefix *from; /* of the client's address */
+    size_t nfrom;            /* 0: whatever it is */
+    enum tws_send_proxy send_proxy;
+    bool spoof;                    /* connect from the client's own address */
+    uint32_t mark;                 /* SO_MARK; 0: none */
+    char *interface;               /* NULL: by the routing table */
+    struct tws_ip bind;            /* family 0: the kernel's choice */
+    struct tws_proxy_url *via;     /* NULL: directly; wiped when freed */
+    struct tws_ip_port ipv4, ipv6; /* where to, instead, for clients of that family */
+};
+
 struct tws_server_config {
     struct tws_hostport listen;
     char *path;  /* NULL: any */
@@ -157,6 +181,8 @@ struct tws_server_config {
     struct tws_user *users;
     size_t nusers;
     uint32_t connect_timeout_ms; /* dialling a target */
+    struct tws_outlet *outlets;
+    size_t noutlets;
     struct tws_link_limits link;
 };
 

@@ -69,12 +69,14 @@ static inline void on_connect(void *arg, const struct tws_connect_result *r)
         tws_loop_stop(k->loop);
 }
 
-static inline bool filter(void *arg, const struct tws_ip *ip, uint16_t port)
+static inline bool filter(void *arg, const struct tws_ip *ip, uint16_t port,
+                          struct tws_connect_from *from)
 {
     struct call *k = arg;
     char text[TWS_IP_TEXT];
     size_t n = strlen(k->asked);
 
+    (void)from;
     ck_assert_uint_eq(port, k->o.port);
     tws_ip_format(ip, text, sizeof text);
     snprintf(k->asked + n, sizeof k->asked - n, "%s ", text);

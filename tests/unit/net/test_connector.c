@@ -533,11 +533,13 @@ static void on_kill(struct tws_task *t)
 
 static struct killer killer;
 
-static bool post_killer(void *arg, const struct tws_ip *ip, uint16_t port)
+static bool post_killer(void *arg, const struct tws_ip *ip, uint16_t port,
+                        struct tws_connect_from *from)
 {
     struct call *k = arg;
 
     (void)ip;
+    (void)from;
     (void)port;
     tws_task_post(k->loop, &killer.task); /* runs before the connector's own task */
     return false;
