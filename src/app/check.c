@@ -60,6 +60,8 @@ static tws_err check_settings(const char *path, unsigned who, struct tws_diag *d
 
     if (err == TWS_OK)
         err = tws_settings_read_file(&s, path, diag);
+    if (err == TWS_OK)
+        err = tws_settings_read_env(&s, diag);
     if (err == TWS_OK && who == TWS_OPT_CLIENT)
         err = tws_client_config_new(&s, diag, &client);
     else if (err == TWS_OK)

@@ -4,6 +4,8 @@
 #include "tws/app/process.h"
 #include "tws/tunnel/client.h"
 
+#include <unistd.h>
+
 static tws_err configure(const struct tws_settings *s, struct tws_diag *diag, void **config)
 {
     struct tws_client_config *c = NULL;
@@ -52,10 +54,22 @@ static void stop(void *tunnel)
     tws_client_free(tunnel);
 }
 
+static tws_err serve(void *tunnel, const void *config, void (*on_end)(void *arg, bool clean),
+                     void *arg, bool *serving)
+{
+    const struct tws_client_config *c = config;
+
+    *serving = c->stdio.type != TWS_SPOT_NONE;
+    if (!*serving)
+        return TWS_OK;
+    return tws_client_serve_stdio(tunnel, STDIN_FILENO, STDOUT_FILENO, on_end, arg);
+}
+
 int tws_command_client(int argc, char **argv, unsigned verbose)
 {
-    static const struct tws_role role = {TWS_OPT_CLIENT, "tws client", configure, discard, start,
-                                         reload,         redial,       drain,     status,  stop};
+    static const struct tws_role role = {TWS_OPT_CLIENT, "tws client", configure, discard,
+                                         start,          reload,       redial,    drain,
+                                         status,         stop,         serve};
 
     return tws_process_run(&role, argc, argv, verbose);
 }

@@ -48,7 +48,7 @@ void tws_config_judge_passwd(const struct tws_settings *s, struct tws_diag *diag
 
     if (g->argv)
         tws_diag_warn(diag, "-p: every user of this machine can see the passphrase in the process "
-                            "list; put it in a file (passwd: or a key)");
+                            "list; put it in TWS_PASSWD or a file (passwd:), or use a key");
     if (g->line != 0 && s->file_is_exposed)
         tws_diag_warn(diag, "%s: others can read this file with a passphrase; do: chmod 600 %s",
                       s->config, s->config);

@@ -3,6 +3,7 @@
 #include "config_priv.h"
 
 #include "tws/base/secret.h"
+#include "tws/proto/remote.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -26,7 +27,14 @@ static const struct {
 };
 _Static_assert(sizeof kinds / sizeof *kinds == TWS_FORWARD_END, "each kind has its row");
 
-/* An error about a record, or about the key `listen` if it is not of the list. */
+/* The kinds of the command line's forwards. */
+static const enum tws_forward_kind kind_of_remote[] = {
+    [TWS_REMOTE_TCP] = TWS_FORWARD_TCP,     [TWS_REMOTE_UDP] = TWS_FORWARD_END,
+    [TWS_REMOTE_SOCKS] = TWS_FORWARD_SOCKS, [TWS_REMOTE_HTTP] = TWS_FORWARD_HTTP,
+    [TWS_REMOTE_PROXY] = TWS_FORWARD_PROXY,
+};
+
+/* An error about a record, about a word of the command line, or else about the key `listen`. */
 __attribute__((format(printf, 4, 5))) static void complain(const struct tws_settings *s,
                                                            struct tws_diag *diag,
                                                            const struct tws_forward_settings *f,
@@ -40,6 +48,8 @@ __attribute__((format(printf, 4, 5))) static void complain(const struct tws_sett
     va_end(args);
     if (f->line != 0)
         tws_diag_error(diag, "%s:%u: %s", s->config, f->line, text);
+    else if (f->word != NULL)
+        tws_diag_error(diag, "%s: %s", f->word, text);
     else
         tws_config_error(s, diag, "listen", "%s", text);
 }
@@ -254,14 +264,39 @@ static tws_err add_plain(const struct tws_settings *s, struct tws_diag *diag,
     else if (remote)
         tws_config_error(s, diag, "remote",
                          "remote has no listen: say where to accept connections");
-    else if (s->forwards.n == 0)
+    else if (s->forwards.n == 0 && s->remotes.n == 0)
         tws_config_error(s, diag, "listen",
                          "nothing to forward: give listen and remote, or a list of forwards");
     return TWS_OK;
 }
 
-tws_err tws_config_take_forwards(const struct tws_settings *s, struct tws_diag *diag,
-                                 struct tws_client_config *c)
+/* One of the command line. TWS_NOMEM. */
+static tws_err add_remote(const struct tws_settings *s, struct tws_diag *diag,
+                          struct tws_client_config *c, const struct tws_remote *r)
+{
+    char word[TWS_REMOTE_TEXT];
+    const struct tws_forward_settings f = {.word = word,
+                                           .reverse = r->reverse,
+                                           .kind = 1 + (uint32_t)kind_of_remote[r->kind],
+                                           .listen = r->listen,
+                                           .remote = r->target};
+
+    tws_remote_format(r, word, sizeof word);
+    if (r->listen.type == TWS_SPOT_STDIO) {
+        c->stdio = r->target;
+        return TWS_OK;
+    }
+    if (kind_of_remote[r->kind] == TWS_FORWARD_END) {
+        complain(s, diag, &f, "this version has no such forwards");
+        return TWS_OK;
+    }
+    return add_forward(s, diag, c, &f);
+}
+
+/* Those of the file. A process that serves stdin and stdout leaves them to the one that runs all
+ * day, whose ports they are. */
+static tws_err add_records(const struct tws_settings *s, struct tws_diag *diag,
+                           struct tws_client_config *c)
 {
     const struct tws_forward_settings *list = s->forwards.p;
     tws_err err = TWS_OK;
@@ -269,6 +304,19 @@ tws_err tws_config_take_forwards(const struct tws_settings *s, struct tws_diag *
     for (size_t i = 0; i < s->forwards.n && err == TWS_OK; i++)
         err = add_forward(s, diag, c, &list[i]);
     return err == TWS_OK ? add_plain(s, diag, c) : err;
+}
+
+tws_err tws_config_take_forwards(const struct tws_settings *s, struct tws_diag *diag,
+                                 struct tws_client_config *c)
+{
+    const struct tws_remote *remotes = s->remotes.p;
+    tws_err err = TWS_OK;
+
+    if (!tws_settings_has_stdio(s))
+        err = add_records(s, diag, c);
+    for (size_t i = 0; i < s->remotes.n && err == TWS_OK; i++)
+        err = add_remote(s, diag, c, &remotes[i]);
+    return err;
 }
 
 static void free_list(struct tws_forward *list, size_t n)

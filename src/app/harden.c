@@ -3,6 +3,8 @@
 
 #include "tws/net/socket.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
@@ -18,9 +20,20 @@
 #define TRACEABLE 0
 #endif
 
+/* A number below 3 that is free would go to the next socket, and what is meant for stderr with it.
+ */
+static void occupy_standard_fds(void)
+{
+    for (int fd = 0; fd < 3; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
+            (void)!open("/dev/null", O_RDWR);
+}
+
 void tws_harden(void)
 {
     struct rlimit none = {0, 0};
+
+    occupy_standard_fds();
 
     if (!TRACEABLE)
         prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);

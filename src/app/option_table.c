@@ -103,6 +103,17 @@ static const struct tws_option settings_rows[] = {
      .offset = AT(forwards),
      .records = &tws_table_forward,
      .help = "Any number of ways in, each with its kind and what that needs."},
+    {.name = "stdio",
+     .type = TWS_TYPE_TEXT,
+     .flags = TWS_OPT_CLIENT | TWS_OPT_ARGV | TWS_OPT_NO_FILE,
+     .offset = AT(stdio),
+     .min = 1,
+     .max = TEXT_MAX,
+     .short_name = 'W',
+     .arg = "HOST:PORT",
+     .brief = "stdin and stdout lead there (ssh's ProxyCommand)",
+     .help = "Stdin and stdout lead to HOST:PORT, as one connection with whose end the process "
+             "ends; the forwards of the file are left out. For ssh's ProxyCommand."},
     {.name = "key_file",
      .type = TWS_TYPE_TEXT,
      .flags = TWS_OPT_CLIENT | TWS_OPT_ARGV | TWS_OPT_RELOAD,
@@ -113,7 +124,8 @@ static const struct tws_option settings_rows[] = {
      .arg = "FILE",
      .brief = "this client's key, from tws keygen",
      .help = "File with this client's key, made by tws keygen; only its owner may be able to read "
-             "it. It may begin with $CREDENTIALS_DIRECTORY/ (systemd's LoadCredential=)."},
+             "it. It may begin with $CREDENTIALS_DIRECTORY/ (systemd's LoadCredential=). Neither "
+             "key_file nor passwd given: that of the environment's TWS_KEY_FILE."},
     {.name = "passwd",
      .type = TWS_TYPE_SECRET,
      .flags = TWS_OPT_BOTH | TWS_OPT_ARGV | TWS_OPT_RELOAD,
@@ -124,7 +136,8 @@ static const struct tws_option settings_rows[] = {
      .arg = "SECRET",
      .brief = "shared passphrase (others see it in ps)",
      .help = "Passphrase shared by client and server, instead of a key. Whoever records one "
-             "handshake can try to guess it: prefer keys."},
+             "handshake can try to guess it: prefer keys. No key given either: that of the "
+             "environment's TWS_PASSWD, which the process list does not show."},
     {.name = "keys_file",
      .type = TWS_TYPE_TEXT,
      .flags = TWS_OPT_SERVER | TWS_OPT_ARGV | TWS_OPT_RELOAD,
@@ -135,7 +148,8 @@ static const struct tws_option settings_rows[] = {
      .arg = "FILE",
      .brief = "users, their keys, what each may reach",
      .help = "YAML file with the users, their keys and what each may reach; see KEYS FILE. It may "
-             "begin with $CREDENTIALS_DIRECTORY/."},
+             "begin with $CREDENTIALS_DIRECTORY/. Neither keys_file nor passwd given: that of the "
+             "environment's TWS_KEYS_FILE."},
     {.name = "allow",
      .type = TWS_TYPE_RULE,
      .flags = TWS_OPT_SERVER | TWS_OPT_LIST | TWS_OPT_RELOAD,

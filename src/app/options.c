@@ -1,6 +1,6 @@
 /*
  * options.c - the command line, read by getopt_long(3) from the option table. Names may be written
- * with - instead of _.
+ * with - instead of _. Words that are no options are positional.c's.
  */
 #include "settings_priv.h"
 
@@ -91,7 +91,7 @@ static tws_err complain_unknown(const struct tws_settings *s, const char *arg,
     return TWS_USAGE;
 }
 
-static tws_err take_value(struct tws_settings *s, const struct tws_option *o, char *text,
+static tws_err take_value(struct tws_settings *s, const struct tws_option *o, const char *text,
                           struct tws_diag *diag)
 {
     struct tws_given *g = &s->given[o - tws_table_settings()->rows];
@@ -118,6 +118,12 @@ static tws_err take_value(struct tws_settings *s, const struct tws_option *o, ch
     return err;
 }
 
+tws_err tws_settings_take_text(struct tws_settings *s, const char *name, const char *text,
+                               struct tws_diag *diag)
+{
+    return take_value(s, tws_option_find(tws_table_settings(), s->who, name), text, diag);
+}
+
 static tws_err take_option(struct tws_settings *s, int c, char **argv, struct tws_diag *diag)
 {
     const struct tws_option *o = NULL;
@@ -134,6 +140,15 @@ static tws_err take_option(struct tws_settings *s, int c, char **argv, struct tw
     return take_value(s, o, optarg, diag);
 }
 
+/* Who talks through stdin and stdout sees what goes wrong, and nothing else, unless asked for. */
+static void quieten(struct tws_settings *s)
+{
+    const struct tws_table *t = tws_table_settings();
+
+    if (!s->given[tws_option_find(t, s->who, "log") - t->rows].argv)
+        s->log = 1 + TWS_LOG_WARN;
+}
+
 tws_err tws_settings_read_argv(struct tws_settings *s, int argc, char **argv, struct tws_diag *diag)
 {
     struct grammar g;
@@ -148,8 +163,10 @@ tws_err tws_settings_read_argv(struct tws_settings *s, int argc, char **argv, st
         if (err != TWS_OK)
             return err;
     }
-    if (optind == argc)
-        return TWS_OK;
-    tws_diag_error(diag, "\"%.40s\" is not an option", argv[optind]);
-    return TWS_USAGE;
+    tws_err err = tws_settings_take_words(s, argv + optind, (size_t)(argc - optind), diag);
+    if (err == TWS_OK)
+        err = tws_settings_take_stdio(s, diag);
+    if (err == TWS_OK && tws_settings_has_stdio(s))
+        quieten(s);
+    return err;
 }

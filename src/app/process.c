@@ -29,6 +29,8 @@ struct process {
     struct tws_ws *ws;
     struct tws_signals signals;
     bool draining;
+    bool serving; /* stdin and stdout: the process ends with them */
+    int exit_code;
     struct tws_timer status_timer, watchdog_timer;
     char status[STATUS_BYTES];
 };
@@ -149,9 +151,18 @@ static void on_drained(void *arg)
     tws_loop_stop(p->loop);
 }
 
-static void end(struct process *p)
+/* Stdin and stdout are over. */
+static void on_served(void *arg, bool clean)
 {
-    if (p->draining) {
+    struct process *p = arg;
+
+    p->exit_code = clean ? EXIT_SUCCESS : EXIT_FAILURE;
+    tws_loop_stop(p->loop);
+}
+
+static void end(struct process *p, bool at_once)
+{
+    if (p->draining || at_once) {
         tws_log(TWS_LOG_INFO, "ending at once", "");
         tws_loop_stop(p->loop);
         return;
@@ -167,7 +178,9 @@ static void on_signal(void *arg, enum tws_signal_kind kind)
     struct process *p = arg;
 
     if (kind == TWS_SIGNAL_END)
-        end(p);
+        end(p, p->serving);
+    else if (kind == TWS_SIGNAL_RELOAD && p->serving)
+        end(p, false);
     else if (kind == TWS_SIGNAL_RELOAD && !p->draining)
         reload(p);
     else if (kind == TWS_SIGNAL_REDIAL && p->role->redial != NULL)
@@ -184,6 +197,9 @@ static tws_err start(struct process *p)
         err = tws_ws_new(p->loop, &p->ws);
     if (err == TWS_OK)
         err = p->role->start(p->loop, p->ws, p->config, &p->tunnel);
+    if (err == TWS_OK && p->role->serve != NULL)
+        err = p->role->serve(p->tunnel, p->config, on_served, p, &p->serving);
+    p->exit_code = p->serving ? EXIT_FAILURE : EXIT_SUCCESS;
     if (err == TWS_OK)
         err = tws_signals_start(&p->signals, tws_loop_uv(p->loop), on_signal, p);
     return err;
@@ -206,7 +222,7 @@ static int live(struct process *p)
         tws_ws_free(p->ws);
     if (p->loop != NULL)
         tws_loop_free(p->loop);
-    return err == TWS_OK ? EXIT_SUCCESS : EXIT_FAILURE;
+    return err == TWS_OK ? p->exit_code : EXIT_FAILURE;
 }
 
 int tws_process_run(const struct tws_role *role, int argc, char **argv, unsigned verbose)

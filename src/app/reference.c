@@ -30,7 +30,13 @@ void tws_reference_help(FILE *out, unsigned who)
     const struct tws_table *t = tws_table_settings();
     const char *name = who == TWS_OPT_CLIENT ? "client" : "server";
 
-    fprintf(out, "Usage: tws %s [options]; every key of the file is in tws.yaml(5)\n", name);
+    fprintf(out, "Usage: tws %s [options]%s; the file's keys: tws.yaml(5)\n", name,
+            who == TWS_OPT_CLIENT ? " [URL] [FORWARD...]" : "");
+    if (who == TWS_OPT_CLIENT)
+        fputs("FORWARD: [R:][[HOST:]PORT:]HOST:PORT[/udp]   R: the server listens\n"
+              "         [[HOST:]PORT:]socks|http|proxy    8000-8010 is a range of ports\n"
+              "         stdio:HOST:PORT    unix:/path for either side, fd:NAME to listen\n",
+              out);
     for (size_t i = 0; i < t->nrows; i++)
         if ((t->rows[i].flags & who) && (t->rows[i].flags & TWS_OPT_ARGV))
             help_row(out, &t->rows[i]);

@@ -49,8 +49,9 @@ static void stop(void *tunnel)
 
 int tws_command_server(int argc, char **argv, unsigned verbose)
 {
-    static const struct tws_role role = {TWS_OPT_SERVER, "tws server", configure, discard, start,
-                                         reload,         NULL,         drain,     status,  stop};
+    static const struct tws_role role = {TWS_OPT_SERVER, "tws server", configure, discard,
+                                         start,          reload,       NULL,      drain,
+                                         status,         stop,         NULL};
 
     return tws_process_run(&role, argc, argv, verbose);
 }

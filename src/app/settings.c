@@ -20,6 +20,7 @@ tws_err tws_settings_init(struct tws_settings *s, unsigned who)
 
 void tws_settings_fini(struct tws_settings *s)
 {
+    free(s->remotes.p);
     tws_record_fini(tws_table_settings(), s);
 }
 
@@ -104,7 +105,9 @@ void tws_settings_place(const struct tws_settings *s, const char *name, char *ou
     const struct tws_given *g = &s->given[o - t->rows];
 
     out[0] = '\0';
-    if (g->line != 0 && s->config != NULL)
+    if (g->env != NULL)
+        snprintf(out, cap, "%s: ", g->env);
+    else if (g->line != 0 && s->config != NULL)
         snprintf(out, cap, "%.*s:%u: ", TWS_PLACE - 16, s->config, g->line);
     else if (s->config != NULL && !g->argv)
         snprintf(out, cap, "%.*s: ", TWS_PLACE - 16, s->config);

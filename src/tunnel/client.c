@@ -4,6 +4,7 @@
 #include "ingress_priv.h"
 #include "pool_priv.h"
 #include "relay_priv.h"
+#include "stdio_priv.h"
 
 #include "tws/net/netwatch.h"
 #include "tws/net/wakewatch.h"
@@ -26,6 +27,7 @@ struct tws_client {
     const struct tws_client_config *cfg;
     struct tws_link_limits limits; /* a copy: sessions point here whatever is reloaded */
     struct tws_ingress ingress;
+    struct tws_stdio *stdio;                   /* NULL: stdin and stdout are not ours */
     struct tws_node pools;                     /* struct tws_pool, the retiring ones too */
     struct tws_pool *current[TWS_SERVERS_MAX]; /* those that open channels: of each server one */
     size_t ncurrent;                           /* as many as cfg->nservers */
@@ -98,6 +100,7 @@ static void on_ready(void *arg)
     struct tws_client *c = arg;
 
     tws_ingress_ready(&c->ingress);
+    tws_stdio_ready(c->stdio);
 }
 
 /* ncurrent: it is not, it retires. */
@@ -319,13 +322,21 @@ struct tws_client_stats tws_client_stats(const struct tws_client *c)
     return st;
 }
 
-void tws_client_status(const struct tws_client *c, char *out, size_t cap)
+/* Of the first server that has one. */
+static const char *link_failure(const struct tws_client *c)
 {
-    struct tws_client_stats st = tws_client_stats(c);
     const char *failure = "";
 
     for (size_t i = 0; i < c->ncurrent && failure[0] == '\0'; i++)
         failure = tws_pool_failure(c->current[i]);
+    return failure;
+}
+
+void tws_client_status(const struct tws_client *c, char *out, size_t cap)
+{
+    struct tws_client_stats st = tws_client_stats(c);
+    const char *failure = link_failure(c);
+
     snprintf(out, cap, "%u of %u links up, %u channels%s%s", (unsigned)st.links,
              (unsigned)st.links_wanted, (unsigned)st.channels, failure[0] != '\0' ? ", " : "",
              failure);
@@ -348,7 +359,7 @@ static bool settled(const struct tws_client *c)
         if (p->carrier != NULL && !tws_carrier_settled(p->carrier))
             return false;
     }
-    return c->ingress.nwaiting == 0;
+    return c->ingress.nwaiting == 0 && !tws_stdio_waiting(c->stdio);
 }
 
 static void on_drain_timer(struct tws_timer *t)
@@ -390,7 +401,7 @@ void tws_client_drain(struct tws_client *c, tws_drained_fn *on_done, void *arg)
     tws_ingress_stop(&c->ingress);
     TWS_LIST_EACH(it, next, &c->pools)
     tws_reverse_end(&TWS_CONTAINER(it, struct tws_pool, pool_node)->reverse);
-    if (c->ingress.nwaiting == 0)
+    if (c->ingress.nwaiting == 0 && !tws_stdio_waiting(c->stdio))
         drain_sessions(c);
     tws_timer_start(&c->drain_timer, 0);
 }
@@ -429,12 +440,37 @@ tws_err tws_client_new(struct tws_loop *loop, struct tws_ws *ws,
     return TWS_OK;
 }
 
+static const char *why_no_link(void *arg)
+{
+    return link_failure(arg);
+}
+
+tws_err tws_client_serve_stdio(struct tws_client *c, int in, int out, tws_client_end_fn *on_end,
+                               void *arg)
+{
+    struct tws_stdio_config cfg = {
+        .loop = c->loop,
+        .in = in,
+        .out = out,
+        .wait_ms = c->cfg->connect_timeout_ms,
+        .events = &ingress_events,
+        .events_arg = c,
+        .failure = why_no_link,
+        .on_end = on_end,
+        .arg = arg,
+    };
+
+    tws_target_from_spot(&c->cfg->stdio, &cfg.target);
+    return tws_stdio_new(&cfg, &c->stdio);
+}
+
 void tws_client_free(struct tws_client *c)
 {
     struct tws_pool *p;
 
     if (c == NULL)
         return;
+    tws_stdio_free(c->stdio);
     tws_timer_stop(&c->drain_timer);
     tws_timer_stop(&c->redial_timer);
     tws_netwatch_close(c->netwatch);

@@ -5,6 +5,9 @@
  *      SIGHUP           read the configuration again; on an error nothing changes
  *      SIGTERM, SIGINT  drain; a second one ends at once
  *      SIGUSR1          dial every missing link now (client)
+ *
+ * A process that serves stdin and stdout ends with them: SIGTERM and SIGINT end it at once, and
+ * SIGHUP, which ssh sends to its ProxyCommand when it is done, lets it drain.
  */
 #ifndef TWS_APP_PROCESS_H
 #define TWS_APP_PROCESS_H
@@ -25,6 +28,10 @@ struct tws_role {
     void (*drain)(void *tunnel, void (*on_done)(void *arg), void *arg);
     void (*status)(const void *tunnel, char *out, size_t cap);
     void (*stop)(void *tunnel);
+    /* Begins to serve stdin and stdout if the configuration wants that, and says so in *serving.
+     * on_end() is the end of the process. May be NULL. */
+    tws_err (*serve)(void *tunnel, const void *config, void (*on_end)(void *arg, bool clean),
+                     void *arg, bool *serving);
 };
 
 /* Runs until a signal ends it. `verbose`: -v given before the subcommand. The exit code. */

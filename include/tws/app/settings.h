@@ -1,6 +1,7 @@
 /*
  * settings.h - what the user wrote, as the option table reads it: defaults, then the command line,
- * then the file over it. config.h makes the tunnel's configuration of it.
+ * then the file over it, then the environment where both name no key. config.h makes the tunnel's
+ * configuration of it.
  */
 #ifndef TWS_APP_SETTINGS_H
 #define TWS_APP_SETTINGS_H
@@ -12,9 +13,10 @@
 
 /* Where a row's value came from. */
 struct tws_given {
-    unsigned line; /* of the file; 0: not there */
-    bool argv;     /* on the command line */
-    uint32_t mark; /* changes when the text changes; for reload */
+    unsigned line;   /* of the file; 0: not there */
+    bool argv;       /* on the command line */
+    const char *env; /* in this variable of the environment; NULL: not there */
+    uint32_t mark;   /* changes when the text changes; for reload */
 };
 
 struct tws_settings {
@@ -44,6 +46,8 @@ struct tws_settings {
     uint32_t schedule; /* 1 + enum tws_schedule */
     struct tws_hostport remote;
     struct tws_items forwards; /* struct tws_forward_settings */
+    struct tws_items remotes;  /* struct tws_remote, of the command line */
+    char *stdio;               /* one more of them */
     char *key_file;
     uint32_t connections, retry_timeout_ms;
     char *proxy, *ca_file, *name;
@@ -68,6 +72,7 @@ enum { TWS_LOG_TIME_AUTO = 1, TWS_LOG_TIME_ON, TWS_LOG_TIME_OFF };
 
 struct tws_forward_settings {
     unsigned line;
+    const char *word; /* of the command line, that it was made of; NULL: none */
     uint32_t kind; /* 1 + enum tws_forward_kind */
     bool reverse;
     struct tws_spot listen, remote;
@@ -116,13 +121,18 @@ void tws_settings_fini(struct tws_settings *s);
 /* Wipes the secrets, once the configuration has what it needs of them. */
 void tws_settings_forget(struct tws_settings *s);
 
-/* Reads the options in argv[1..]. TWS_USAGE: said so to `diag`; TWS_ABSENT: --help was asked for;
- * TWS_NOMEM. */
+/* Reads the options in argv[1..], and the words that are none (remotes). TWS_USAGE: said so to
+ * `diag`; TWS_ABSENT: --help was asked for; TWS_NOMEM. */
 TWS_MUST_USE tws_err tws_settings_read_argv(struct tws_settings *s, int argc, char **argv,
                                             struct tws_diag *diag);
 /* Reads the file `path` over what is there. TWS_CONFIG: said why to `diag`; TWS_NOMEM. */
 TWS_MUST_USE tws_err tws_settings_read_file(struct tws_settings *s, const char *path,
                                             struct tws_diag *diag);
+/* Reads keys and passphrase from TWS_KEY_FILE, TWS_KEYS_FILE and TWS_PASSWD if they were not given
+ * by command line or file. As above. */
+TWS_MUST_USE tws_err tws_settings_read_env(struct tws_settings *s, struct tws_diag *diag);
+/* Whether stdin and stdout are to be one of the forwards. */
+bool tws_settings_has_stdio(const struct tws_settings *s);
 /* Reads `n` bytes of YAML named `path` in messages. As tws_settings_read_file(). */
 TWS_MUST_USE tws_err tws_settings_read_yaml(struct tws_settings *s, const char *path,
                                             const char *bytes, size_t n, struct tws_diag *diag);

@@ -43,6 +43,17 @@ typedef void tws_drained_fn(void *arg);
  */
 void tws_client_drain(struct tws_client *c, tws_drained_fn *on_done, void *arg);
 
+/* `clean`: both sides finished; otherwise the reason was logged. */
+typedef void tws_client_end_fn(void *arg, bool clean);
+/*
+ * Carries `in` and `out` to the target that the configuration has for stdio: one channel, opened
+ * when a link is up. on_end(arg, ...) comes once, when it is over, or when there was no link for
+ * connect_timeout; never before this returns. Once for a client. TWS_SYS: a descriptor cannot be
+ * used; TWS_NOMEM.
+ */
+TWS_MUST_USE tws_err tws_client_serve_stdio(struct tws_client *c, int in, int out,
+                                            tws_client_end_fn *on_end, void *arg);
+
 /* One line for the service manager: "2 of 2 links up, 17 channels". */
 void tws_client_status(const struct tws_client *c, char *out, size_t cap);
 

@@ -120,6 +120,7 @@ struct tws_client_config {
     size_t nforwards;
     struct tws_forward *reverses; /* the server listens, this client connects */
     size_t nreverses;
+    struct tws_spot stdio; /* where stdin and stdout lead; TWS_SPOT_NONE: they do not */
     struct tws_link_limits link;
 };
 

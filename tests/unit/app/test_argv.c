@@ -3,6 +3,7 @@
 
 #include "tws/app/reference.h"
 #include "tws/app/settings.h"
+#include "tws/proto/remote.h"
 
 #define ARGS_MAX 24
 
@@ -89,7 +90,24 @@ static const struct {
     {TWS_OPT_CLIENT, "client --conections 2", TWS_USAGE,
      "unknown option \"--conections\", the nearest is --connections\n"},
     {TWS_OPT_CLIENT, "client -z", TWS_USAGE, "unknown option \"-z\"\n"},
-    {TWS_OPT_CLIENT, "client stray", TWS_USAGE, "\"stray\" is not an option\n"},
+    {TWS_OPT_CLIENT, "client stray", TWS_USAGE,
+     "\"stray\": not a URL: the server comes first, such as wss://example.com/tws (or -s)\n"},
+    {TWS_OPT_CLIENT, "client example.com:80 3000", TWS_USAGE,
+     "\"example.com:80\": not a URL: the server comes first, such as wss://example.com/tws (or "
+     "-s)\n"},
+    {TWS_OPT_CLIENT, "client wss://h/p 3000:h", TWS_USAGE,
+     "\"3000:h\": it has no port: write HOST:PORT, or LOCAL-PORT:HOST:PORT\n"},
+    {TWS_OPT_CLIENT, "client wss://h/p 3000 -s wss://h/q", TWS_USAGE, "--server is given twice\n"},
+    {TWS_OPT_CLIENT, "client -s wss://h/p 3000 wss://h/q", TWS_USAGE,
+     "\"wss://h/q\": the server's URL comes once, in front of the forwards\n"},
+    {TWS_OPT_CLIENT, "client wss://h/p stdio:h:1 stdio:h:2", TWS_USAGE,
+     "\"stdio:h:2\": stdin and stdout have a target already\n"},
+    {TWS_OPT_CLIENT, "client wss://h/p stdio:h:1 -W h:2", TWS_USAGE,
+     "\"h:2\": stdin and stdout have a target already\n"},
+    {TWS_OPT_CLIENT, "client wss://h/p -W h", TWS_USAGE,
+     "\"h\": it has no port: write HOST:PORT, or LOCAL-PORT:HOST:PORT\n"},
+    {TWS_OPT_CLIENT, "client wss://h/p -W", TWS_USAGE, "-W needs a value: HOST:PORT\n"},
+    {TWS_OPT_SERVER, "server 3000", TWS_USAGE, "\"3000\": not an option\n"},
     {TWS_OPT_CLIENT, "client -p ", TWS_USAGE,
      "--passwd: found 0 characters, expected a text of 1 to 1024 characters\n"},
     {TWS_OPT_SERVER, "server -l 8080", TWS_USAGE,
@@ -104,6 +122,60 @@ START_TEST(a_wrong_option_is_named)
 
     ck_assert_int_eq(read_line(&s, lines[_i].who, lines[_i].line, &said), lines[_i].err);
     ck_assert_str_eq(said.text, lines[_i].says);
+    tws_settings_fini(&s);
+}
+END_TEST
+
+START_TEST(a_url_and_forwards_are_words)
+{
+    static const char *const shown[] = {"127.0.0.1:3000:host:80", "R:127.0.0.1:2222:localhost:22",
+                                        "127.0.0.1:1080:socks", "127.0.0.1:5353:1.1.1.1:53/udp",
+                                        "stdio:[::1]:22"};
+    const struct tws_remote *r = NULL;
+    char text[TWS_REMOTE_TEXT];
+    struct tws_settings s;
+    struct said said;
+
+    ck_assert_int_eq(read_line(&s, TWS_OPT_CLIENT,
+                               "client wss://example.com/tws 3000:host:80 R:2222:localhost:22 -c 1 "
+                               "1080:socks 5353:1.1.1.1:53/udp -v stdio:::1:22",
+                               &said),
+                     TWS_OK);
+    ck_assert_str_eq(said.text, "");
+    ck_assert_str_eq(s.server, "wss://example.com/tws");
+    ck_assert_uint_eq(s.connections, 1);
+    ck_assert_uint_eq(s.verbose, 1);
+    ck_assert_uint_eq(s.remotes.n, 5);
+    r = s.remotes.p;
+    for (size_t i = 0; i < s.remotes.n; i++) {
+        tws_remote_format(&r[i], text, sizeof text);
+        ck_assert_str_eq(text, shown[i]);
+    }
+    tws_settings_fini(&s);
+}
+END_TEST
+
+static const struct {
+    const char *line;
+    enum tws_log_level level;
+    size_t remotes;
+} quiets[] = {
+    {"client wss://h/p 3000", TWS_LOG_INFO, 1},
+    {"client wss://h/p -W h:22", TWS_LOG_WARN, 1},
+    {"client wss://h/p stdio:h:22 3000", TWS_LOG_WARN, 2},
+    {"client wss://h/p --log info -W h:22", TWS_LOG_INFO, 1},
+    {"client --config f -W h:22", TWS_LOG_WARN, 1},
+    {"client --config f 3000:h:80", TWS_LOG_INFO, 1},
+};
+
+START_TEST(stdio_is_quiet_unless_told_otherwise)
+{
+    struct tws_settings s;
+    struct said said;
+
+    ck_assert_int_eq(read_line(&s, TWS_OPT_CLIENT, quiets[_i].line, &said), TWS_OK);
+    ck_assert_uint_eq(s.log, 1 + quiets[_i].level);
+    ck_assert_uint_eq(s.remotes.n, quiets[_i].remotes);
     tws_settings_fini(&s);
 }
 END_TEST
@@ -152,6 +224,8 @@ int main(void)
     LOOP(tc, options_of_tws_rust_mean_what_they_meant, client_lines);
     tcase_add_test(tc, the_servers_options_of_tws_rust_work_too);
     LOOP(tc, a_wrong_option_is_named, lines);
+    tcase_add_test(tc, a_url_and_forwards_are_words);
+    LOOP(tc, stdio_is_quiet_unless_told_otherwise, quiets);
     tcase_add_test(tc, the_file_wins_over_the_command_line);
     tcase_add_loop_test(tc, help_fits_a_screen, 0, 2);
     return run_suite("app/argv", tc);

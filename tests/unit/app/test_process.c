@@ -32,6 +32,8 @@ static struct {
     void (*on_drained)(void *arg);
     void *arg;
     unsigned configured, freed;
+    bool serving;
+    void (*on_end)(void *arg, bool clean);
     const char *spoil; /* a file that is made wrong by redial() */
 } fake;
 
@@ -41,10 +43,18 @@ static void raise_next(void)
         tws_timer_start(&fake.timer, 1000);
 }
 
+/* "Signals" that are none: stdin and stdout end. */
+enum { ENDS_WELL = 1000, ENDS_BADLY };
+
 static void on_timer(struct tws_timer *t)
 {
+    int number = *fake.signals++;
+
     (void)t;
-    kill(getpid(), *fake.signals++);
+    if (number >= ENDS_WELL)
+        fake.on_end(fake.arg, number == ENDS_WELL);
+    else
+        kill(getpid(), number);
 }
 
 static tws_err configure(const struct tws_settings *s, struct tws_diag *diag, void **config)
@@ -143,8 +153,19 @@ static void stop(void *tunnel)
     note("stop");
 }
 
-static const struct tws_role role = {TWS_OPT_CLIENT, "tws test", configure, discard, start,
-                                     reload,         redial,     drain,     status,  stop};
+static tws_err serve(void *tunnel, const void *config, void (*on_end)(void *arg, bool clean),
+                     void *arg, bool *serving)
+{
+    ck_assert_ptr_eq(tunnel, &fake);
+    ck_assert_str_eq(config, "config");
+    *serving = fake.serving;
+    fake.on_end = on_end;
+    fake.arg = arg;
+    return TWS_OK;
+}
+
+static const struct tws_role role = {TWS_OPT_CLIENT, "tws test", configure, discard, start, reload,
+                                     redial,         drain,      status,    stop,    serve};
 
 static int run(int argc, const char *const *words)
 {
@@ -226,6 +247,27 @@ START_TEST(a_tunnel_that_cannot_start_ends_with_1)
     fake.start = TWS_SYS;
     ck_assert_int_eq(run(1, plain), 1);
     ck_assert_str_eq(happened.text, "configure \nstart\nstop\n");
+}
+END_TEST
+
+static const struct {
+    int signals[3];
+    int code;
+    const char *happens;
+} servings[] = {
+    {{ENDS_WELL, 0}, 0, "configure \nstart\nstop\n"},
+    {{ENDS_BADLY, 0}, 1, "configure \nstart\nstop\n"},
+    {{SIGTERM, 0}, 1, "configure \nstart\nstop\n"},
+    {{SIGINT, 0}, 1, "configure \nstart\nstop\n"},
+    {{SIGHUP, 0}, 1, "configure \nstart\ndrain\nstop\n"},
+};
+
+START_TEST(a_process_that_serves_stdin_and_stdout_ends_with_them)
+{
+    fake.serving = true;
+    fake.signals = servings[_i].signals;
+    ck_assert_int_eq(run(1, plain), servings[_i].code);
+    ck_assert_str_eq(happened.text, servings[_i].happens);
 }
 END_TEST
 
@@ -360,6 +402,8 @@ int main(void)
     tcase_add_test(tc, sighup_hands_a_new_configuration_over_and_frees_the_old);
     tcase_add_test(tc, a_reload_that_the_tunnel_refuses_keeps_the_old_configuration);
     tcase_add_test(tc, a_tunnel_that_cannot_start_ends_with_1);
+    tcase_add_loop_test(tc, a_process_that_serves_stdin_and_stdout_ends_with_them, 0,
+                        COUNT_OF(servings));
     tcase_add_test(tc, exit_codes_tell_usage_and_configuration_apart);
     tcase_add_test(tc, the_manager_hears_ready_reloading_ready_stopping);
     tcase_add_test(tc, the_manager_hears_of_a_failed_reload_as_ready_again);
