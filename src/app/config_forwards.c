@@ -29,7 +29,7 @@ _Static_assert(sizeof kinds / sizeof *kinds == TWS_FORWARD_END, "each kind has i
 
 /* The kinds of the command line's forwards. */
 static const enum tws_forward_kind kind_of_remote[] = {
-    [TWS_REMOTE_TCP] = TWS_FORWARD_TCP,     [TWS_REMOTE_UDP] = TWS_FORWARD_END,
+    [TWS_REMOTE_TCP] = TWS_FORWARD_TCP,     [TWS_REMOTE_UDP] = TWS_FORWARD_UDP,
     [TWS_REMOTE_SOCKS] = TWS_FORWARD_SOCKS, [TWS_REMOTE_HTTP] = TWS_FORWARD_HTTP,
     [TWS_REMOTE_PROXY] = TWS_FORWARD_PROXY,
 };
@@ -284,10 +284,6 @@ static tws_err add_remote(const struct tws_settings *s, struct tws_diag *diag,
     tws_remote_format(r, word, sizeof word);
     if (r->listen.type == TWS_SPOT_STDIO) {
         c->stdio = r->target;
-        return TWS_OK;
-    }
-    if (kind_of_remote[r->kind] == TWS_FORWARD_END) {
-        complain(s, diag, &f, "this version has no such forwards");
         return TWS_OK;
     }
     return add_forward(s, diag, c, &f);

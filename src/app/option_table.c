@@ -318,7 +318,6 @@ static const struct tws_option settings_rows[] = {
      .min = 1,
      .max = 253,
      .arg = "NAME",
-     .brief = "name to send in the TLS handshake, or none",
      .help = "The name to send in the TLS handshake instead of the host in server. The certificate "
              "must then be for this name. none: send none; the certificate must be for the host in "
              "server."},
@@ -329,7 +328,6 @@ static const struct tws_option settings_rows[] = {
      .min = 1,
      .max = 110,
      .arg = "NAME",
-     .brief = "Host header of the request",
      .help = "The Host header of the request, instead of the host and port in server. Has nothing "
              "to do with the address that is dialled, with sni or with the certificate."},
     {.name = "headers",
@@ -367,7 +365,6 @@ static const struct tws_option settings_rows[] = {
      .min = 1,
      .max = TEXT_MAX,
      .arg = "FILE",
-     .brief = "certificate to show the server (PEM)",
      .help = "PEM file with a certificate, and the chain behind it, to show to a server that asks "
              "for one; read anew for each connection. It may begin with $CREDENTIALS_DIRECTORY/."},
     {.name = "cert_key_file",
@@ -377,7 +374,6 @@ static const struct tws_option settings_rows[] = {
      .min = 1,
      .max = TEXT_MAX,
      .arg = "FILE",
-     .brief = "private key of cert_file (PEM)",
      .help =
          "PEM file with the private key of cert_file, without a passphrase. Not given: it is in "
          "cert_file too."},

@@ -30,7 +30,7 @@ void tws_reference_help(FILE *out, unsigned who)
     const struct tws_table *t = tws_table_settings();
     const char *name = who == TWS_OPT_CLIENT ? "client" : "server";
 
-    fprintf(out, "Usage: tws %s [options]%s; the file's keys: tws.yaml(5)\n", name,
+    fprintf(out, "Usage: tws %s [options]%s; all of them: tws.yaml(5)\n", name,
             who == TWS_OPT_CLIENT ? " [URL] [FORWARD...]" : "");
     if (who == TWS_OPT_CLIENT)
         fputs("FORWARD: [R:][[HOST:]PORT:]HOST:PORT[/udp]   R: the server listens\n"
@@ -38,7 +38,8 @@ void tws_reference_help(FILE *out, unsigned who)
               "         stdio:HOST:PORT    unix:/path for either side, fd:NAME to listen\n",
               out);
     for (size_t i = 0; i < t->nrows; i++)
-        if ((t->rows[i].flags & who) && (t->rows[i].flags & TWS_OPT_ARGV))
+        if ((t->rows[i].flags & who) && (t->rows[i].flags & TWS_OPT_ARGV) &&
+            t->rows[i].brief != NULL)
             help_row(out, &t->rows[i]);
 }
 

@@ -63,7 +63,7 @@ struct tws_option {
     char short_name;   /* on the command line; 0: none */
     const char *alias; /* a second name in files; NULL: none */
     const char *arg;   /* what --help calls the value */
-    const char *brief; /* for --help: a few words */
+    const char *brief; /* for --help: a few words; NULL: only the manual has it */
     const char *help;  /* for the manual: sentences */
 };
 

@@ -1,0 +1,167 @@
+/* test_config_words.c - a client without a file: forwards of the command line, keys of the
+ * environment, and both beside a file. */
+#include "app_support.h"
+
+#include "tws/app/config.h"
+
+#define STRONG  "correct horse battery staple 9271"
+#define FORWARD "listen: 127.0.0.1:1\nremote: a:1\n"
+#define PASSWD  "passwd: " STRONG "\n"
+
+static void clear_environment(void)
+{
+    static const char *const names[] = {"https_proxy", "HTTPS_PROXY",  "all_proxy",    "ALL_PROXY",
+                                        "TWS_PASSWD",  "TWS_KEY_FILE", "TWS_KEYS_FILE"};
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        unsetenv(names[i]);
+}
+
+#define CLIENT_LINE "client wss://h/p "
+
+static const struct {
+    const char *line;
+    const char *yaml; /* NULL: no file */
+    const char *says;
+    size_t nforwards;
+    const char *stdio; /* NULL: none */
+} commands[] = {
+    {CLIENT_LINE "3000:h:80 8000-8002:h:9000-9002", NULL, "", 4, NULL},
+    {CLIENT_LINE "-l a:1 -r b:2 3000:h:80", NULL, "", 3, NULL},
+    {CLIENT_LINE "3000:h:80", FORWARD, "", 3, NULL},
+    {CLIENT_LINE "-W h:22", FORWARD, "", 0, "h:22"},
+    {CLIENT_LINE "stdio:h:22 3000:h:80", FORWARD, "", 1, "h:22"},
+    {CLIENT_LINE "-W unix:/run/x", NULL, "", 0, "unix:/run/x"},
+    {CLIENT_LINE "3000:h:80 3000:g:80", NULL,
+     "127.0.0.1:3000:g:80: two forwards listen on 127.0.0.1:3000\n", 0, NULL},
+    {CLIENT_LINE "127.0.0.1:1:h:80", FORWARD,
+     "127.0.0.1:1:h:80: two forwards listen on 127.0.0.1:1\n", 0, NULL},
+    {CLIENT_LINE "3000:h:80 2999-3001:h:80-82", NULL,
+     "127.0.0.1:2999-3001:h:80-82: two forwards listen on 127.0.0.1:3000\n", 0, NULL},
+    {CLIENT_LINE "R:2222:localhost:22 R:8000-8001:h:80-81", NULL, "", 0, NULL},
+    {CLIENT_LINE "R:db.example:1:h:80", NULL,
+     "R:db.example:1:h:80: reverse forward listens on \"db.example:1\": give an address of the "
+     "server, localhost, or no host for all of its addresses\n",
+     0, NULL},
+    {CLIENT_LINE "53:1.1.1.1:53/udp 53:1.1.1.1:53", NULL, "", 2, NULL},
+    {CLIENT_LINE "1080:socks 3128:http 1081:proxy", NULL, "", 3, NULL},
+    {"client wss://h/p", NULL,
+     "nothing to forward: give listen and remote, or a list of forwards\n", 0, NULL},
+    {"client -W h:22", NULL, "server is missing: the server's URL, wss://host/path\n", 0, NULL},
+};
+
+static tws_err read_command(const char *line, const char *yaml, struct said *said,
+                            struct tws_client_config **out)
+{
+    struct tws_diag diag = listen_to(said);
+    char words[256], *argv[16] = {NULL}, *rest = words;
+    struct tws_settings s;
+    tws_err err = TWS_OK;
+    int argc = 0;
+
+    snprintf(words, sizeof words, "%s", line);
+    while ((argv[argc] = strsep(&rest, " ")) != NULL)
+        argc++;
+    *out = NULL;
+    ck_assert_int_eq(tws_settings_init(&s, TWS_OPT_CLIENT), TWS_OK);
+    ck_assert_int_eq(tws_settings_read_argv(&s, argc, argv, &diag), TWS_OK);
+    if (yaml != NULL)
+        ck_assert_int_eq(tws_settings_read_yaml(&s, "f", yaml, strlen(yaml), &diag), TWS_OK);
+    err = tws_settings_read_env(&s, &diag);
+    if (err == TWS_OK)
+        err = tws_client_config_new(&s, &diag, out);
+    tws_settings_fini(&s);
+    return err;
+}
+
+START_TEST(forwards_of_the_command_line_join_those_of_the_file)
+{
+    bool fails = commands[_i].says[0] != '\0';
+    struct tws_client_config *c = NULL;
+    char stdio[TWS_SPOT_TEXT];
+    struct said said;
+
+    clear_environment();
+    setenv("TWS_PASSWD", STRONG, 1);
+    ck_assert_int_eq(read_command(commands[_i].line, commands[_i].yaml, &said, &c),
+                     fails ? TWS_CONFIG : TWS_OK);
+    ck_assert_str_eq(said.text, commands[_i].says);
+    if (fails)
+        return;
+    ck_assert_uint_eq(c->nforwards, commands[_i].nforwards);
+    ck_assert((c->stdio.type == TWS_SPOT_NONE) == (commands[_i].stdio == NULL));
+    if (commands[_i].stdio != NULL) {
+        tws_spot_format(&c->stdio, stdio, sizeof stdio);
+        ck_assert_str_eq(stdio, commands[_i].stdio);
+    }
+    tws_client_config_free(c);
+}
+END_TEST
+
+static const struct {
+    const char *passwd, *key_file; /* of the environment */
+    const char *line, *yaml;
+    const char *says;
+} environments[] = {
+    {STRONG, NULL, CLIENT_LINE "3000", NULL, ""},
+    {"", "", CLIENT_LINE "3000", NULL,
+     "no key: give key_file (made by tws keygen) or the server's passwd\n"},
+    {NULL, "/nowhere/key", CLIENT_LINE "3000", NULL,
+     "TWS_KEY_FILE: /nowhere/key: No such file or directory\n"},
+    {STRONG, "/nowhere/key", CLIENT_LINE "3000", NULL,
+     "TWS_PASSWD: both key_file and passwd are given: give one\n"},
+    {"weak", NULL, CLIENT_LINE "3000", NULL,
+     "warning: TWS_PASSWD: the passphrase is weak: whoever records one handshake can guess it at "
+     "leisure; use a key (tws keygen)\n"},
+    /* whoever wrote a key somewhere means that one */
+    {STRONG, NULL, CLIENT_LINE "3000 -k /nowhere/mine", NULL,
+     "/nowhere/mine: No such file or directory\n"},
+    {NULL, "/nowhere/key", CLIENT_LINE "3000", PASSWD, ""},
+    {STRONG, NULL, CLIENT_LINE "3000", "key_file: /nowhere/mine\n",
+     "f:1: /nowhere/mine: No such file or directory\n"},
+};
+
+START_TEST(a_key_comes_from_the_environment_if_nothing_else_names_one)
+{
+    const char *says = environments[_i].says;
+    bool fails = says[0] != '\0' && strncmp(says, "warning", 7) != 0;
+    struct tws_client_config *c = NULL;
+    struct said said;
+
+    clear_environment();
+    if (environments[_i].passwd != NULL)
+        setenv("TWS_PASSWD", environments[_i].passwd, 1);
+    if (environments[_i].key_file != NULL)
+        setenv("TWS_KEY_FILE", environments[_i].key_file, 1);
+    ck_assert_int_eq(read_command(environments[_i].line, environments[_i].yaml, &said, &c),
+                     fails ? TWS_CONFIG : TWS_OK);
+    ck_assert_str_eq(said.text, says);
+    tws_client_config_free(c);
+}
+END_TEST
+
+START_TEST(a_passphrase_of_the_environment_is_judged_like_any)
+{
+    char long_one[1100];
+    struct tws_client_config *c = NULL;
+    struct said said;
+
+    clear_environment();
+    memset(long_one, 'x', sizeof long_one);
+    long_one[sizeof long_one - 1] = '\0';
+    setenv("TWS_PASSWD", long_one, 1);
+    ck_assert_int_eq(read_command(CLIENT_LINE "3000", NULL, &said, &c), TWS_CONFIG);
+    ck_assert_str_eq(said.text, "TWS_PASSWD: found 1099 characters, expected a text of 1 to 1024 "
+                                "characters\n");
+}
+END_TEST
+
+int main(void)
+{
+    TCase *tc = tcase_create("config_words");
+
+    LOOP(tc, forwards_of_the_command_line_join_those_of_the_file, commands);
+    LOOP(tc, a_key_comes_from_the_environment_if_nothing_else_names_one, environments);
+    tcase_add_test(tc, a_passphrase_of_the_environment_is_judged_like_any);
+    return run_suite("app/config_words", tc);
+}
