@@ -1,6 +1,7 @@
 /* config_forwards.c - the client's forwards: what each kind needs, and what it has no use for; see
  * config.h. */
 #include "config_priv.h"
+#include "rules_priv.h"
 
 #include "tws/base/secret.h"
 #include "tws/proto/remote.h"
@@ -20,9 +21,9 @@ static const struct {
     bool datagrams; /* the port is one of UDP */
 } kinds[] = {
     [TWS_FORWARD_TCP] = {"tcp", true, false, true, false},
-    [TWS_FORWARD_SOCKS] = {"socks", false, true, false, false},
-    [TWS_FORWARD_HTTP] = {"http", false, true, false, false},
-    [TWS_FORWARD_PROXY] = {"proxy", false, true, false, false},
+    [TWS_FORWARD_SOCKS] = {"socks", false, true, true, false},
+    [TWS_FORWARD_HTTP] = {"http", false, true, true, false},
+    [TWS_FORWARD_PROXY] = {"proxy", false, true, true, false},
     [TWS_FORWARD_UDP] = {"udp", true, false, false, true},
 };
 _Static_assert(sizeof kinds / sizeof *kinds == TWS_FORWARD_END, "each kind has its row");
@@ -99,6 +100,32 @@ static bool is_private(const struct tws_spot *listen)
     return strcmp(listen->name, "localhost") == 0;
 }
 
+/* Whoever reaches it at the server reaches what is behind this client. */
+static void judge_reversed_proxy(const struct tws_settings *s, struct tws_diag *diag,
+                                 const struct tws_forward_settings *f)
+{
+    const char *kind = kinds[f->kind - 1].name;
+    char text[TWS_SPOT_TEXT];
+
+    if (f->user != NULL || f->password != NULL || f->optimistic)
+        complain(s, diag, f,
+                 "reverse forward of kind %s has no use for user, password and optimistic: the "
+                 "server serves whoever reaches it",
+                 kind);
+    if (f->allow.n == 0)
+        complain(s, diag, f,
+                 "reverse forward of kind %s without allow: list the targets that this client "
+                 "connects to, such as 10.0.0.0/8:80 or *",
+                 kind);
+    if (is_private(&f->listen))
+        return;
+    tws_spot_format(&f->listen, text, sizeof text);
+    tws_diag_warn(diag,
+                  "reverse forward of kind %s on %s: whoever reaches the server there reaches what "
+                  "allow has from this client; listen on 127.0.0.1",
+                  kind, text);
+}
+
 static void judge_login(const struct tws_settings *s, struct tws_diag *diag,
                         const struct tws_forward_settings *f)
 {
@@ -109,6 +136,10 @@ static void judge_login(const struct tws_settings *s, struct tws_diag *diag,
         if (f->user != NULL || f->password != NULL || f->optimistic)
             complain(s, diag, f, "forward of kind %s has no use for user, password and optimistic",
                      kind);
+        return;
+    }
+    if (f->reverse) {
+        judge_reversed_proxy(s, diag, f);
         return;
     }
     if ((f->user != NULL) != (f->password != NULL))
@@ -159,6 +190,16 @@ static bool is_of_server(const struct tws_spot *s)
     return s->type == TWS_SPOT_INET &&
            (s->name[0] == '\0' || strcasecmp(s->name, "localhost") == 0 ||
             tws_ip_parse(s->name, &ip) == TWS_OK);
+}
+
+static void judge_allow(const struct tws_settings *s, struct tws_diag *diag,
+                        const struct tws_forward_settings *f)
+{
+    if (f->allow.n > 0 && !(f->reverse && kinds[f->kind - 1].is_proxy))
+        complain(s, diag, f,
+                 "forward of kind %s has no use for allow: only proxies with reverse have, the "
+                 "server's keys file has the rules for the others",
+                 kinds[f->kind - 1].name);
 }
 
 static void judge_reverse(const struct tws_settings *s, struct tws_diag *diag,
@@ -216,7 +257,7 @@ static tws_err add_one(const struct tws_settings *s, struct tws_diag *diag, cons
         err = tws_config_copy(f->password, &out->password);
     if (err == TWS_OK)
         err = tws_config_take_trusted(s, diag, f, out);
-    return err;
+    return err == TWS_OK ? tws_rules_copy(&f->allow, &out->allow, &out->nallow) : err;
 }
 
 /* A forward for each port of the range. TWS_NOMEM. */
@@ -236,6 +277,7 @@ static tws_err add_forward(const struct tws_settings *s, struct tws_diag *diag,
     judge_listen(s, diag, &list, f);
     judge_login(s, diag, f);
     judge_datagrams(s, diag, f);
+    judge_allow(s, diag, f);
     for (unsigned i = 0; i < n; i++) {
         tws_err err = add_one(s, diag, &list, f, i);
         if (err != TWS_OK)
@@ -325,6 +367,7 @@ static void free_list(struct tws_forward *list, size_t n)
         free(f->password);
         free(f->user);
         free(f->trusted);
+        tws_rules_free(f->allow, f->nallow);
     }
     free(list);
 }

@@ -28,8 +28,8 @@ static const struct tws_option rows[] = {
      .flags = TWS_OPT_CLIENT,
      .offset = AT(reverse),
      .help = "The other way round: the server listens, if its rules allow it (listen in the keys "
-             "file), and this client connects to remote. Port 0 is one of the server's choice; the "
-             "log says which."},
+             "file), and this client connects to remote, or for proxies to what allow has. Port 0 "
+             "is one of the server's choice; the log says which."},
     {.name = "listen",
      .type = TWS_TYPE_SPOT,
      .flags = TWS_OPT_CLIENT | TWS_OPT_REQUIRED,
@@ -93,6 +93,14 @@ static const struct tws_option rows[] = {
      .arg = "FILE",
      .help = "More of trusted: a file with a network or address on each line; a # begins a "
              "comment. It is read again with the configuration."},
+    {.name = "allow",
+     .type = TWS_TYPE_RULE,
+     .flags = TWS_OPT_CLIENT | TWS_OPT_LIST,
+     .offset = AT(allow),
+     .arg = "TARGET",
+     .help = "Kinds socks, http and proxy with reverse: the targets that this client connects to "
+             "for those who come in at the server; see TARGETS. The server's rules say nothing "
+             "about them."},
 };
 
 const struct tws_table tws_table_forward = {"forward", rows, sizeof rows / sizeof *rows,

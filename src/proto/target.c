@@ -9,7 +9,13 @@
 #include <stdio.h>
 #include <string.h>
 
-enum open_param { OPEN_SOURCE = 1, OPEN_ORIGINAL = 2, OPEN_ACCEPTS = 3, OPEN_LISTENER = 4 };
+enum open_param {
+    OPEN_SOURCE = 1,
+    OPEN_ORIGINAL = 2,
+    OPEN_ACCEPTS = 3,
+    OPEN_LISTENER = 4,
+    OPEN_SPEAKS = 5,
+};
 
 void tws_target_from_hostport(const struct tws_hostport *hp, struct tws_target *out)
 {
@@ -141,12 +147,12 @@ void tws_target_format(const struct tws_target *t, char *out, size_t cap)
     tws_hostport_format(&hp, out, cap);
 }
 
-static void write_accepts(struct tws_writer *w, uint8_t kind)
+static void write_byte(struct tws_writer *w, uint8_t type, uint8_t value)
 {
-    if (kind == 0)
+    if (value == 0)
         return;
-    size_t begin = tws_param_begin(w, OPEN_ACCEPTS, 0);
-    tws_write_u8(w, kind);
+    size_t begin = tws_param_begin(w, type, 0);
+    tws_write_u8(w, value);
     tws_param_end(w, begin);
 }
 
@@ -174,8 +180,9 @@ void tws_open_write(struct tws_writer *w, const struct tws_open *o)
     tws_target_write(w, &o->target);
     write_param(w, OPEN_SOURCE, &o->source);
     write_param(w, OPEN_ORIGINAL, &o->original);
-    write_accepts(w, o->accepts);
+    write_byte(w, OPEN_ACCEPTS, o->accepts);
     write_listener(w, o->listener);
+    write_byte(w, OPEN_SPEAKS, o->speaks);
 }
 
 /* A value that is one target and nothing else. */
@@ -193,14 +200,12 @@ static bool is_kind(uint8_t kind)
     return kind >= TWS_KIND_TCP && kind <= TWS_KIND_LISTEN;
 }
 
-static tws_err read_accepts(struct tws_span value, uint8_t *out)
+/* From 1 to `max`. */
+static tws_err read_byte(struct tws_span value, uint8_t max, uint8_t *out)
 {
-    struct tws_reader r = tws_reader(value);
-    uint8_t kind = tws_read_u8(&r);
-
-    if (r.failed || r.left > 0 || !is_kind(kind) || kind == TWS_KIND_LISTEN)
+    if (value.n != 1 || value.p[0] == 0 || value.p[0] > max)
         return TWS_E_PROTOCOL;
-    *out = kind;
+    *out = value.p[0];
     return TWS_OK;
 }
 
@@ -223,9 +228,11 @@ static tws_err read_param(const struct tws_param *p, struct tws_open *o)
     case OPEN_ORIGINAL:
         return read_whole_target(p->value, &o->original);
     case OPEN_ACCEPTS:
-        return read_accepts(p->value, &o->accepts);
+        return read_byte(p->value, TWS_KIND_TUN, &o->accepts);
     case OPEN_LISTENER:
         return read_listener(p->value, &o->listener);
+    case OPEN_SPEAKS:
+        return read_byte(p->value, TWS_SPEAKS_PROXY, &o->speaks);
     default:
         return tws_param_unknown(p);
     }

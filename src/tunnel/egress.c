@@ -161,7 +161,7 @@ void tws_egress_serve(struct tws_egress *e, struct tws_channel *ch, const struct
     tws_target_format(&open->target, target, sizeof target);
     struct tws_request rq = {.channel = ch,
                              .open = open,
-                             .permit = {.kind = open->kind},
+                             .permit = {.kind = open->kind, .listener = open->listener},
                              .source = source,
                              .target = target};
     e->judge->nchannels++;

@@ -301,6 +301,17 @@ static tws_err refuse_busy(struct tws_listens *ls, const struct tws_request *rq,
     return tws_egress_refuse(ls->egress, rq, TWS_CODE_RESOURCES, why);
 }
 
+static enum tws_forward_kind kind_of(uint8_t speaks)
+{
+    static const enum tws_forward_kind kinds[] = {
+        [TWS_SPEAKS_SOCKS] = TWS_FORWARD_SOCKS,
+        [TWS_SPEAKS_HTTP] = TWS_FORWARD_HTTP,
+        [TWS_SPEAKS_PROXY] = TWS_FORWARD_PROXY,
+    };
+
+    return speaks == 0 ? TWS_FORWARD_TCP : kinds[speaks];
+}
+
 static tws_err listen_on(struct tws_listens *ls, const struct tws_request *rq,
                          const struct tws_spot *where)
 {
@@ -310,6 +321,7 @@ static tws_err listen_on(struct tws_listens *ls, const struct tws_request *rq,
         return TWS_NOMEM;
     g->listens = ls;
     g->conf.listen = *where;
+    g->conf.kind = kind_of(rq->open->speaks);
     g->asked = rq->open->target;
     tws_err err = tws_ingress_add(&ls->ingress, &g->conf, tws_channel_id(rq->channel), &g->inlet);
     if (err != TWS_OK) {

@@ -19,6 +19,7 @@ struct tws_judge;
 struct tws_permit {
     uint8_t kind; /* enum tws_kind */
     enum tws_acl_verdict verdict;
+    uint32_t listener; /* the listening channel it came in by; 0: none */
 };
 
 /* What an allowed opening is bound to while it lasts. */

@@ -501,8 +501,9 @@ void tws_audit(const struct tws_carrier *c, const struct tws_channel *ch, const 
                const char *target, uint64_t opened_us, const char *reason)
 {
     struct tws_channel_stats st = tws_channel_stats(ch);
+    enum tws_log_level level = audit_level(c, ch);
 
-    tws_log(audit_level(c, ch), "channel",
+    tws_log(level, "channel",
             "session=%s user=%s ch=%u source=%s target=%s sent=%llu received=%llu ms=%llu "
             "reason=\"%s\"",
             c->tag, c->user, (unsigned)tws_channel_id(ch), source, target,

@@ -18,7 +18,8 @@ struct wish {
     struct tws_node wish_node;
     struct tws_reverse *reverse;
     const struct tws_forward *conf;
-    struct tws_spot listen; /* its own copy: conf changes with a reload */
+    struct tws_spot listen; /* these are its own copies: conf changes with a reload */
+    enum tws_forward_kind kind;
     uint64_t ask_at_us;
     uint16_t told; /* the code of the last refusal in the log, so that each is said once */
     bool asked;    /* its channel is there */
@@ -35,26 +36,61 @@ static uint64_t now_of(const struct tws_reverse *r)
     return tws_loop_now(r->pool->loop);
 }
 
-/* ---- who may be dialled: what the configuration names, as it names it ---- */
+static const struct wish *find_listener(const struct tws_reverse *r, uint32_t channel)
+{
+    struct tws_node *it, *next;
+
+    TWS_LIST_EACH(it, next, &r->wishes)
+    {
+        const struct wish *w = TWS_CONTAINER(it, struct wish, wish_node);
+        if (w->asked && tws_channel_id(w->local.channel) == channel)
+            return w;
+    }
+    return NULL;
+}
+
+/* ---- who may be dialled: the forward's remote, or what its rules allow ---- */
+
+static struct tws_reverse *from_judge(struct tws_judge *j)
+{
+    return TWS_CONTAINER(j, struct tws_reverse, judge);
+}
+
+/* The rules of a proxy, as acl.h wants them. */
+static struct tws_user rules_of(const struct wish *w)
+{
+    return (struct tws_user){.allow = w->conf->allow, .nallow = w->conf->nallow};
+}
 
 static uint16_t judge_opening(struct tws_judge *j, const struct tws_open *open,
                               struct tws_permit *permit, const char **why)
 {
-    (void)j;
-    (void)open; /* its target is our own */
-    (void)why;
-    permit->verdict = TWS_ACL_BY_NAME;
-    return TWS_CODE_NONE;
+    const struct wish *w = find_listener(from_judge(j), open->listener);
+
+    if (w == NULL)
+        return TWS_CODE_FORBIDDEN;
+    if (w->kind == TWS_FORWARD_TCP) {
+        permit->verdict = TWS_ACL_BY_NAME; /* the target is our own */
+        return TWS_CODE_NONE;
+    }
+    const struct tws_user rules = rules_of(w);
+    permit->verdict = tws_acl_target(&rules, open->kind, &open->target);
+    if (permit->verdict != TWS_ACL_DENY)
+        return TWS_CODE_NONE;
+    *why = "no rule of the client's forward allows the target";
+    return TWS_CODE_FORBIDDEN;
 }
 
+/* A forward that is no more, or was asked for anew, allows nothing that is still being dialled. */
 static bool judge_address(struct tws_judge *j, const struct tws_permit *permit,
                           const struct tws_ip *ip, uint16_t port)
 {
-    (void)j;
-    (void)permit;
-    (void)ip;
-    (void)port;
-    return true;
+    const struct wish *w = find_listener(from_judge(j), permit->listener);
+
+    if (w == NULL || w->kind == TWS_FORWARD_TCP)
+        return w != NULL;
+    const struct tws_user rules = rules_of(w);
+    return tws_acl_address(&rules, permit->kind, permit->verdict, ip, port);
 }
 
 static bool judge_listen(struct tws_judge *j, const struct tws_target *t,
@@ -120,28 +156,47 @@ static const char *advice(uint16_t code)
     return "";
 }
 
+/* Each refusal is said once, until it is another one. */
 static void tell_refusal(struct wish *w, uint16_t code, struct tws_span text)
 {
-    enum tws_log_level level =
-        code != w->told || w->listening ? TWS_LOG_WARN : TWS_LOG_DEBUG; /* once per change */
+    enum tws_log_level level = code != w->told ? TWS_LOG_WARN : TWS_LOG_DEBUG;
     char listen[TWS_SPOT_TEXT];
 
-    w->told = w->listening ? TWS_CODE_NONE : code;
+    w->told = code;
     tws_spot_format(&w->conf->listen, listen, sizeof listen);
-    tws_log(level, w->listening ? "reverse listening over" : "reverse forward refused",
+    tws_log(level, "reverse forward refused",
             "session=%s listen=%s code=%u reason=\"%s%s\" text=\"%.*s\"", w->local.carrier->tag,
             listen, (unsigned)code, tws_code_text(code), advice(code), (int)text.n,
             text.n > 0 ? (const char *)text.p : "");
 }
 
+static void tell_over(const struct wish *w, uint16_t code, struct tws_span text)
+{
+    char listen[TWS_SPOT_TEXT];
+
+    tws_spot_format(&w->conf->listen, listen, sizeof listen);
+    tws_log(TWS_LOG_WARN, "reverse listening over",
+            "session=%s listen=%s code=%u reason=\"%s\" text=\"%.*s\"", w->local.carrier->tag,
+            listen, (unsigned)code, tws_code_text(code), (int)text.n,
+            text.n > 0 ? (const char *)text.p : "");
+}
+
 static void on_ended(struct wish *w, uint16_t code, struct tws_span text)
 {
-    tell_refusal(w, code, text);
+    if (w->listening)
+        tell_over(w, code, text);
+    else
+        tell_refusal(w, code, text);
     let_go(w);
     ask_again_later(w);
 }
 
 /* ---- what the carrier tells ---- */
+
+static const char *kind_name(enum tws_forward_kind kind)
+{
+    return kind == TWS_FORWARD_SOCKS ? "socks" : kind == TWS_FORWARD_HTTP ? "http" : "proxy";
+}
 
 static void on_opened(struct tws_local *l, struct tws_span bound)
 {
@@ -157,8 +212,9 @@ static void on_opened(struct tws_local *l, struct tws_span bound)
     if (tws_target_read(&r, &t) == TWS_OK)
         tws_target_format(&t, listen, sizeof listen);
     tws_spot_format(&w->conf->remote, remote, sizeof remote);
-    tws_log(TWS_LOG_INFO, "reverse listening", "session=%s listen=%s remote=%s", l->carrier->tag,
-            listen, remote);
+    tws_log(TWS_LOG_INFO, "reverse listening", "session=%s listen=%s %s=%s", l->carrier->tag,
+            listen, w->kind == TWS_FORWARD_TCP ? "remote" : "kind",
+            w->kind == TWS_FORWARD_TCP ? remote : kind_name(w->kind));
 }
 
 static void pull(struct tws_local *l, const struct tws_pull *p)
@@ -214,11 +270,21 @@ static struct tws_target place_of(const struct tws_spot *listen)
     return t;
 }
 
+static uint8_t protocol_of(enum tws_forward_kind kind)
+{
+    return kind == TWS_FORWARD_SOCKS   ? TWS_SPEAKS_SOCKS
+           : kind == TWS_FORWARD_HTTP  ? TWS_SPEAKS_HTTP
+           : kind == TWS_FORWARD_PROXY ? TWS_SPEAKS_PROXY
+                                       : 0;
+}
+
 static void ask(struct wish *w)
 {
     struct tws_reverse *r = w->reverse;
-    const struct tws_open open = {
-        .kind = TWS_KIND_LISTEN, .target = place_of(&w->conf->listen), .accepts = TWS_KIND_TCP};
+    const struct tws_open open = {.kind = TWS_KIND_LISTEN,
+                                  .target = place_of(&w->conf->listen),
+                                  .accepts = TWS_KIND_TCP,
+                                  .speaks = protocol_of(w->kind)};
     uint8_t payload[TWS_OPEN_MAX];
     struct tws_writer out = tws_writer(payload, sizeof payload);
     struct tws_channel *ch = NULL;
@@ -261,19 +327,6 @@ static void on_timer(struct tws_timer *t)
 
 /* ---- what the server accepted ---- */
 
-static const struct wish *find_listener(const struct tws_reverse *r, uint32_t channel)
-{
-    struct tws_node *it, *next;
-
-    TWS_LIST_EACH(it, next, &r->wishes)
-    {
-        const struct wish *w = TWS_CONTAINER(it, struct wish, wish_node);
-        if (w->asked && tws_channel_id(w->local.channel) == channel)
-            return w;
-    }
-    return NULL;
-}
-
 static void refuse(struct tws_reverse *r, struct tws_channel *ch, uint16_t code, const char *why)
 {
     if (tws_log_allow(&r->limit, now_of(r)))
@@ -296,8 +349,10 @@ void tws_reverse_open(struct tws_reverse *r, struct tws_channel *ch, struct tws_
         refuse(r, ch, TWS_CODE_FORBIDDEN, "no reverse forward of this client");
         return;
     }
-    open.kind = w->conf->remote.type == TWS_SPOT_UNIX ? TWS_KIND_UNIX : TWS_KIND_TCP;
-    tws_target_from_spot(&w->conf->remote, &open.target);
+    if (w->kind == TWS_FORWARD_TCP) {
+        open.kind = w->conf->remote.type == TWS_SPOT_UNIX ? TWS_KIND_UNIX : TWS_KIND_TCP;
+        tws_target_from_spot(&w->conf->remote, &open.target);
+    }
     tws_egress_serve(&r->egress, ch, &open);
 }
 
@@ -326,7 +381,8 @@ static struct wish *find_wish(struct tws_node *list, const struct tws_forward *c
     TWS_LIST_EACH(it, next, list)
     {
         struct wish *w = TWS_CONTAINER(it, struct wish, wish_node);
-        if (w->listen.port == conf->listen.port && strcmp(w->listen.name, conf->listen.name) == 0)
+        if (w->kind == conf->kind && w->listen.port == conf->listen.port &&
+            strcmp(w->listen.name, conf->listen.name) == 0)
             return w;
     }
     return NULL;
@@ -340,6 +396,7 @@ static struct wish *new_wish(struct tws_reverse *r, const struct tws_forward *co
         return NULL;
     w->reverse = r;
     w->listen = conf->listen;
+    w->kind = conf->kind;
     tws_list_init(&w->wish_node);
     return w;
 }

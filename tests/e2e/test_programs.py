@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import signal
-import subprocess
 
 import tws_e2e
 from tws_e2e import MIB, Case, free_port, is_listening, needs, wait_until
@@ -58,22 +57,8 @@ class Programs(Case):
 
     @needs("ssh", "sshd", "ssh-keygen")
     def test_ssh_runs_commands_and_copies_a_file(self):
-        port = free_port()
-        for name in ("host", "user"):
-            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", f"{self.folder}/{name}"], check=True)
-        shutil.copy(f"{self.folder}/user.pub", f"{self.folder}/authorized")
-        if os.getuid() == 0:
-            os.makedirs("/run/sshd", exist_ok=True)
-        daemon = self.start("sshd", [shutil.which("sshd"), "-D", "-e", "-f", "/dev/null", "-p", str(port),
-                                     "-h", f"{self.folder}/host", "-o", "ListenAddress=127.0.0.1", "-o", "UsePAM=no",
-                                     "-o", f"AuthorizedKeysFile={self.folder}/authorized", "-o", "StrictModes=no",
-                                     "-o", "PidFile=none", "-o", "PermitRootLogin=yes",
-                                     "-o", "Subsystem=sftp internal-sftp"])
-        daemon.expected = (0, 255, -signal.SIGTERM)
-        wait_until(lambda: is_listening(port), "sshd listens")
+        port, options = self.start_sshd()
         tunnel = self.tunnel(port)
-        options = ["-F", "/dev/null", "-i", f"{self.folder}/user", "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes",
-                   "-o", "StrictHostKeyChecking=no", "-o", f"UserKnownHostsFile={self.folder}/known"]
         there = f"{getpass.getuser()}@127.0.0.1"
 
         out = self.run_program("ssh", *options, "-p", str(tunnel.port), there, "echo $((6*7)); seq 100000 | tail -1")

@@ -1,5 +1,6 @@
 """test_reverse.py - reverse forwards: the server listens, the client connects; allowed by user, taken
 over by the same user's next session, and deaf to anything a server makes up."""
+import getpass
 import os
 import re
 import signal
@@ -10,7 +11,7 @@ import time
 import unittest
 
 import tws_e2e
-from tws_e2e import Case, Process, connect, echo, free_port, needs, needs_cut, read_all, read_exactly, wait_until
+from tws_e2e import Case, connect, free_port, needs, needs_cut, read_all, read_exactly, wait_until
 
 
 class Reverse:
@@ -64,6 +65,11 @@ def is_refused(port):
     except ConnectionRefusedError:
         return True
     return False
+
+
+def answer_http(peer):
+    peer.recv(4096)
+    peer.sendall(b"HTTP/1.0 200 OK\r\nContent-Length: 6\r\n\r\nhello\n")
 
 
 class ReverseForwards(Case):
@@ -286,6 +292,77 @@ class ReverseForwards(Case):
         r.tunnel.start_server()
         wait_until(lambda: r.client.log.count("reverse listening session") == 2, "the new server listens")
         self.assertTrue(ask(r.port))
+
+    def proxy(self, kind, allow, **more):
+        r = self.reverse(**more)
+        r.ports.append(free_port())
+        r.rules.append(f"127.0.0.1:{r.port}")
+        r.forwards.append({"listen": f"127.0.0.1:{r.port}", "kind": kind, "allow": allow, "reverse": True})
+        r.tunnel.write_keys()
+        r.tunnel.start_server()
+        r.tunnel.start_client()
+        r.client.wait_log(rf"reverse listening .*listen=127\.0\.0\.1:{r.port} kind={kind}$")
+        return r
+
+    def curl(self, *arguments):
+        done = subprocess.run(["curl", "-sS", "--max-time", "10", *arguments], capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout, done.stderr
+
+    @needs("curl")
+    def test_a_reverse_proxy_reaches_what_the_clients_own_rules_allow(self):
+        page = self.service(answer_http)
+        other = self.service(answer_http)
+        for kind, schemes in (("socks", ("socks4", "socks4a", "socks5", "socks5h")), ("http", ("http",)),
+                              ("proxy", ("socks5h", "http"))):
+            r = self.proxy(kind, [f"127.0.0.1:{page.port}", f"localhost:{page.port}"])
+            for scheme in schemes:
+                via = ["-x", f"{scheme}://127.0.0.1:{r.port}"]
+                self.assertEqual(self.curl(*via, f"http://127.0.0.1:{page.port}/")[1], "hello\n", scheme)
+                if scheme in ("socks4a", "socks5h", "http"): # the name is resolved by the client
+                    self.assertEqual(self.curl(*via, f"http://localhost:{page.port}/")[1], "hello\n", scheme)
+                code, _, errors = self.curl(*via, "-p", f"http://127.0.0.1:{other.port}/")
+                self.assertNotEqual(code, 0, f"{scheme} {errors}")
+            r.client.wait_log(rf"channel .*target=127\.0\.0\.1:{other.port} .*reason=\"forbidden")
+            r.server.wait_log(rf"channel .*target=127\.0\.0\.1:{page.port} .*reason=\"closed\"")
+        self.assertEqual(other.accepted, 0)
+
+    @needs("curl")
+    def test_the_rules_of_a_reverse_proxy_are_reloaded(self):
+        page = self.service(answer_http)
+        r = self.proxy("socks", ["127.0.0.1:1"])
+        via = ["-x", f"socks5://127.0.0.1:{r.port}", f"http://127.0.0.1:{page.port}/"]
+        self.assertEqual(self.curl(*via)[0], 97)
+        r.forwards[0]["allow"] = [f"127.0.0.1:{page.port}"]
+        r.tunnel.write_client()
+        r.client.signal(signal.SIGHUP)
+        r.client.wait_log("reloaded")
+        self.assertEqual(self.curl(*via)[1], "hello\n")
+        self.assertEqual(r.client.log.count("reverse listening"), 1)
+
+    @needs("ssh", "sshd", "ssh-keygen")
+    def test_ssh_to_a_machine_behind_the_client(self):
+        port, options = self.start_sshd()
+        r = self.reverse(port).start()
+        there = f"{getpass.getuser()}@127.0.0.1"
+        out = self.run_program("ssh", *options, "-p", str(r.port), there, "echo $((6*7)); seq 100000 | tail -1")
+        self.assertEqual(out.split(), ["42", "100000"])
+
+    @needs("curl")
+    def test_a_unix_socket_of_the_client(self):
+        path = os.path.join(self.folder, "web")
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(path)
+        listener.listen()
+        self.addCleanup(listener.close)
+
+        def serve():
+            peer, _ = listener.accept()
+            with peer:
+                answer_http(peer)
+        threading.Thread(target=serve, daemon=True).start()
+        r = self.reverse(f"unix:{path}").start()
+        self.assertEqual(self.curl(f"http://127.0.0.1:{r.port}/")[1], "hello\n")
+        r.client.wait_log(rf"channel .*target=unix:{path} ")
 
     def test_a_server_that_goes_down_drains(self):
         r = self.reverse(self.service().port).start()

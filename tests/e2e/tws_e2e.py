@@ -363,6 +363,24 @@ class Case(unittest.TestCase):
     def start_nginx(self, server_port, subject=None):
         return Nginx(self, server_port, subject)
 
+    def start_sshd(self):
+        """Its port, and the options with which ssh and scp log in to this machine."""
+        port = free_port()
+        for name in ("host", "user"):
+            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", f"{self.folder}/{name}"], check=True)
+        shutil.copy(f"{self.folder}/user.pub", f"{self.folder}/authorized")
+        if os.getuid() == 0:
+            os.makedirs("/run/sshd", exist_ok=True)
+        daemon = self.start("sshd", [shutil.which("sshd"), "-D", "-e", "-f", "/dev/null", "-p", str(port),
+                                     "-h", f"{self.folder}/host", "-o", "ListenAddress=127.0.0.1", "-o", "UsePAM=no",
+                                     "-o", f"AuthorizedKeysFile={self.folder}/authorized", "-o", "StrictModes=no",
+                                     "-o", "PidFile=none", "-o", "PermitRootLogin=yes",
+                                     "-o", "Subsystem=sftp internal-sftp"])
+        daemon.expected = (0, 255, -signal.SIGTERM)
+        wait_until(lambda: is_listening(port), "sshd listens")
+        return port, ["-F", "/dev/null", "-i", f"{self.folder}/user", "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes",
+                      "-o", "StrictHostKeyChecking=no", "-o", f"UserKnownHostsFile={self.folder}/known"]
+
     def tunnel(self, *targets, **more):
         return Tunnel(self, targets, **more)
 

@@ -78,7 +78,7 @@ save("target", {
     "twice": b"\x01" + V4 + param(1, V4) + param(1, V4),
     "source_goes_on": b"\x01" + V4 + param(1, V4 + b"\0"),
     "cut": b"\x01" + V4 + param(1, V4)[:-1], "kind_0": b"\x00" + V4,
-    "listen": b"\x05" + V4 + param(3, b"\1"), "listen_unix": b"\x05" + UNIX + param(3, b"\3"),
+    "listen": b"\x05" + V4 + param(3, b"\1"), "listen_socks": b"\x05" + V4 + param(3, b"\1") + param(5, b"\1"), "listen_unix": b"\x05" + UNIX + param(3, b"\3"),
     "accepted": b"\x01" + V4 + param(1, V6) + param(4, b"\0\0\0\1"),
     "accepts_listen": b"\x05" + V4 + param(3, b"\5"), "accepted_by_0": b"\x01" + V4 + param(4, bytes(4)),
     "bare4": V4, "bare6": V6, "bare_name": NAME, "bare_unix": UNIX, "unix_port": b"\x05\x01/\x00\x01",

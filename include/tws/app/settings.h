@@ -80,6 +80,7 @@ struct tws_forward_settings {
     bool optimistic;
     struct tws_items trusted; /* struct tws_prefix */
     char *trusted_file;
+    struct tws_items allow; /* struct tws_rule */
 };
 
 struct tws_egress_settings {

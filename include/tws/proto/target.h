@@ -48,8 +48,10 @@ void tws_target_format(const struct tws_target *t, char *out, size_t cap);
  * The payload of OPEN: u8 kind, target, then parameters { u8 type, u8 flags (bit 7 critical),
  * u16 length, value }: 1 source address, 2 original destination, both encoded as a target;
  * 3 u8, of TWS_KIND_LISTEN: the kind of what is accepted there; 4 u32, of what was accepted: the
- * listening channel.
+ * listening channel; 5 u8, of TWS_KIND_LISTEN: the protocol in which who connects says where to.
  */
+enum tws_speaks { TWS_SPEAKS_SOCKS = 1, TWS_SPEAKS_HTTP = 2, TWS_SPEAKS_PROXY = 3 /* either */ };
+
 struct tws_open {
     uint8_t kind; /* enum tws_kind */
     struct tws_target target;
@@ -57,9 +59,10 @@ struct tws_open {
     struct tws_target original; /* type 0: not given */
     uint8_t accepts;            /* enum tws_kind; 0: not given */
     uint32_t listener;          /* a channel's id; 0: not given */
+    uint8_t speaks;             /* enum tws_speaks; 0: nothing, all go to one place */
 };
 
-#define TWS_OPEN_MAX (1 + 3 * TWS_TARGET_MAX + 4 * 4 + 1 + 4) /* encoded bytes */
+#define TWS_OPEN_MAX (1 + 3 * TWS_TARGET_MAX + 5 * 4 + 1 + 4 + 1) /* encoded bytes */
 
 void tws_open_write(struct tws_writer *w, const struct tws_open *o);
 /* Reads a whole payload. TWS_E_PROTOCOL: as tws_target_read(), cut short, an unknown kind, a

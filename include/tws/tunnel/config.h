@@ -40,6 +40,18 @@ struct tws_key {
     uint8_t psk[32];
 };
 
+enum tws_rule_protocol { TWS_RULE_BOTH, TWS_RULE_TCP, TWS_RULE_UDP };
+
+/* One allowed target: CIDR, host name, "*.name", each with a port range (1-65535: any port); or a
+ * unix socket's path. */
+struct tws_rule {
+    char *name; /* lower case, "*." in front for a wildcard; NULL: by prefix */
+    struct tws_prefix prefix;
+    uint16_t port_min, port_max;
+    uint8_t protocol; /* enum tws_rule_protocol */
+    bool is_path;     /* `name` is a path, or its beginning with a "*" behind it */
+};
+
 /* How connections come in, and who says where they go. */
 enum tws_forward_kind {
     TWS_FORWARD_TCP,   /* accepted on `listen`, all to `remote` */
@@ -58,6 +70,8 @@ struct tws_forward {
     bool optimistic;            /* they hear that all is well before the target answered */
     struct tws_prefix *trusted; /* proxies whose connections begin with a PROXY protocol header */
     size_t ntrusted;
+    struct tws_rule *allow; /* of a reversed proxy: where this client connects to for it */
+    size_t nallow;
 };
 
 /* What both ends know of sessions, links and channels. */
@@ -122,18 +136,6 @@ struct tws_client_config {
     size_t nreverses;
     struct tws_spot stdio; /* where stdin and stdout lead; TWS_SPOT_NONE: they do not */
     struct tws_link_limits link;
-};
-
-enum tws_rule_protocol { TWS_RULE_BOTH, TWS_RULE_TCP, TWS_RULE_UDP };
-
-/* One allowed target: CIDR, host name, "*.name", each with a port range (1-65535: any port); or a
- * unix socket's path. */
-struct tws_rule {
-    char *name; /* lower case, "*." in front for a wildcard; NULL: by prefix */
-    struct tws_prefix prefix;
-    uint16_t port_min, port_max;
-    uint8_t protocol; /* enum tws_rule_protocol */
-    bool is_path;     /* `name` is a path, or its beginning with a "*" behind it */
 };
 
 struct tws_user {

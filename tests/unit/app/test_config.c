@@ -279,6 +279,23 @@ static const struct {
      "f:4: reverse forward listens on \"a:1\": give an address of the server, localhost, or no "
      "host "
      "for all of its addresses\n"},
+    {SERVER PASSWD "forwards:\n  - {listen: 'localhost:1', kind: socks, reverse: true}\n",
+     "f:4: reverse forward of kind socks without allow: list the targets that this client connects "
+     "to, such as 10.0.0.0/8:80 or *\n"},
+    {SERVER PASSWD
+     "forwards:\n  - {listen: 'localhost:1', kind: http, reverse: true, allow: ['*'], "
+     "user: u, password: p}\n",
+     "f:4: reverse forward of kind http has no use for user, password and optimistic: the server "
+     "serves whoever reaches it\n"},
+    {SERVER PASSWD "forwards:\n  - {listen: 'localhost:1', kind: socks, allow: ['*']}\n",
+     "f:4: forward of kind socks has no use for allow: only proxies with reverse have, the "
+     "server's "
+     "keys file has the rules for the others\n"},
+    {SERVER PASSWD "forwards:\n  - {listen: ':1', remote: 'b:1', reverse: true, allow: ['*']}\n",
+     "f:4: forward of kind tcp has no use for allow: only proxies with reverse have, the server's "
+     "keys file has the rules for the others\n"},
+    {SERVER PASSWD FORWARD "forwards:\n  - {listen: '127.0.0.1:0', remote: 'b:1'}\n",
+     "f:6: forward listens on port 0: give a port, or nobody would learn which it became\n"},
     {SERVER PASSWD FORWARD "forwards:\n  - {listen: '127.0.0.1:1', remote: 'b:1'}\n",
      "f:3: two forwards listen on 127.0.0.1:1\n"},
     {SERVER PASSWD FORWARD "proxy: socks4://h:1\n",
@@ -635,7 +652,9 @@ START_TEST(reverse_forwards_are_a_list_of_their_own)
                                              "  - listen: 127.0.0.1:1\n"
                                              "    remote: localhost:22\n"
                                              "    reverse: true\n"
-                                             "  - {listen: '[::1]:1', remote: 'b:2'}\n";
+                                             "  - {listen: '[::1]:1', remote: 'b:2'}\n"
+                                             "  - {listen: '127.0.0.1:0', kind: proxy, "
+                                             "reverse: true, allow: ['*:80', b]}\n";
     struct tws_client_config *c = NULL;
     struct said said;
 
@@ -644,7 +663,10 @@ START_TEST(reverse_forwards_are_a_list_of_their_own)
     ck_assert_str_eq(said.text, "");
     ck_assert_uint_eq(c->nforwards, 2);
     ck_assert_uint_eq(c->forwards[1].remote.port, 2);
-    ck_assert_uint_eq(c->nreverses, 1);
+    ck_assert_uint_eq(c->nreverses, 2);
+    ck_assert_uint_eq(c->reverses[1].kind, TWS_FORWARD_PROXY);
+    ck_assert_uint_eq(c->reverses[1].nallow, 3);
+    ck_assert_uint_eq(c->reverses[1].allow[0].port_max, 80);
     ck_assert_str_eq(c->reverses[0].listen.name, "127.0.0.1");
     ck_assert_str_eq(c->reverses[0].remote.name, "localhost");
     tws_client_config_free(c);

@@ -98,6 +98,7 @@ START_TEST(the_longest_name_fits_in_the_announced_size)
     o.source = o.original = o.target;
     o.accepts = TWS_KIND_TCP;
     o.listener = UINT32_MAX;
+    o.speaks = TWS_SPEAKS_PROXY;
     tws_open_write(&w, &o);
     ck_assert(!w.failed);
     ck_assert_uint_eq(w.len, TWS_OPEN_MAX);
@@ -108,6 +109,7 @@ START_TEST(the_longest_name_fits_in_the_announced_size)
     ck_assert_str_eq(back.original.name, o.original.name);
     ck_assert_uint_eq(back.accepts, o.accepts);
     ck_assert_uint_eq(back.listener, o.listener);
+    ck_assert_uint_eq(back.speaks, o.speaks);
 }
 END_TEST
 
@@ -144,6 +146,7 @@ static const struct {
     {"01" TARGET "01000007" TARGET "02000007" TARGET, true, true, 0, 0},
     {"01" TARGET "02800007" TARGET "63000000", false, true, 0, 0},
     {"05" TARGET "0300000101", false, false, 1, 0},
+    {"05" TARGET "05000001030300000101", false, false, 1, 0},
     {"01" TARGET "01000007" TARGET "0400000400000103", true, false, 0, 0x103},
 };
 
@@ -173,6 +176,9 @@ static const char *const bad_opens[] = {
     "05" TARGET "0300000100",
     "05" TARGET "0300000105", /* a listener that accepts listeners */
     "05" TARGET "030000020101",
+    "05" TARGET "0500000100",
+    "05" TARGET "0500000104", /* no such protocol */
+    "05" TARGET "05000000",
     "01" TARGET "0400000400000000", /* no channel has the id 0 */
     "01" TARGET "04000003000001",
     "01" TARGET "040000050000000100",
