@@ -5,7 +5,7 @@
 #include <netinet/in.h>
 #include <string.h>
 
-#define BUFFER     (1 << 21) /* asked for; the kernel gives what net.core.*mem_max allows */
+#define BUFFER     (1 << 21) /* asked for; without CAP_NET_ADMIN net.core.*mem_max is the most */
 #define PORT_TRIES 16
 
 /* ---- opening ---- */
@@ -15,13 +15,21 @@ static void set_int(int fd, int level, int option, int value)
     (void)setsockopt(fd, level, option, &value, sizeof value);
 }
 
+static void set_buffer(int fd, int option, int forced)
+{
+    int bytes = BUFFER;
+
+    if (setsockopt(fd, SOL_SOCKET, forced, &bytes, sizeof bytes) != 0)
+        set_int(fd, SOL_SOCKET, option, bytes);
+}
+
 void tws_udp_prepare(int fd, int family)
 {
-    set_int(fd, SOL_SOCKET, SO_RCVBUF, BUFFER);
-    set_int(fd, SOL_SOCKET, SO_SNDBUF, BUFFER);
+    set_buffer(fd, SO_RCVBUF, SO_RCVBUFFORCE);
+    set_buffer(fd, SO_SNDBUF, SO_SNDBUFFORCE);
     if (family == AF_INET6)
         set_int(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
-    else
+    else if (family == AF_INET)
         set_int(fd, IPPROTO_IP, IP_PKTINFO, 1);
 }
 

@@ -1,6 +1,7 @@
 """UDP forwards: whole datagrams, a flow for each sender, with real programs at both ends."""
 import os
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -72,8 +73,12 @@ class Udp(Case):
                                                "remote": tunnel.targets[0]}]
         tunnel.start_server()
         tunnel.start_client()
-        tunnel.wait_links()
+        self.wait_up(tunnel)
         return tunnel
+
+    @staticmethod
+    def wait_up(tunnel):
+        wait_until(lambda: len(tunnel.established()) == tunnel.links, "the links are up")
 
     def test_datagrams_of_every_size_cross_whole_and_empty_ones_too(self):
         echo = self.echo()
@@ -121,7 +126,7 @@ class Udp(Case):
         echo = self.echo(port=target.port)
         stream.start_server()
         stream.start_client()
-        stream.wait_links()
+        self.wait_up(stream)
         self.assertTrue(ask(stream.port))
         with client(stream.port) as peer:
             self.assertEqual(answer(peer, b"datagram", 3), b"datagram")
@@ -174,6 +179,16 @@ class Udp(Case):
         with client(tunnel.port, timeout=0.3) as peer:  # those without an answer, or silent for long, give way
             self.assertEqual(answer(peer, b"and me?", 40), b"and me?")
 
+    def test_a_server_without_descriptors_refuses_flows_and_recovers(self):
+        tunnel = self.forward(self.echo().port, client={"udp_timeout": "500ms"},
+                              server_limits=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64)))
+        peers = [client(tunnel.port, timeout=0.3) for _ in range(100)]
+        for peer in peers:
+            self.addCleanup(peer.close)
+            peer.send(b"x")
+        tunnel.client.wait_log(r"flow reset .*code=14 ")
+        self.assertEqual(answer(peers[99], b"now?", 40), b"now?")
+
     def test_a_new_remote_takes_flows_along_on_reload(self):
         first, second = self.echo(mark=b"1"), self.echo(mark=b"2")
         tunnel = self.forward(first.port, allow=["127.0.0.0/8:1-65535"])
@@ -193,13 +208,13 @@ class Udp(Case):
                 for port in tunnel.established():
                     tunnel.cut(port)
                 self.assertEqual(answer(peer, b"y", 50), b"y")
-                tunnel.wait_links()
+                self.wait_up(tunnel)
 
     def test_a_datagram_before_the_first_link_waits_for_it(self):
         echo = self.echo()
         tunnel = self.forward(echo.port)
         tunnel.server.stop()
-        tunnel.wait_links(0)
+        wait_until(lambda: not tunnel.established(), "the links are down")
         with client(tunnel.port, timeout=10) as peer:
             peer.send(b"early")
             tunnel.start_server()
@@ -230,7 +245,7 @@ class Udp(Case):
         tunnel.client_settings.update(listen=f"127.0.0.1:{tunnel.port}", remote=f"127.0.0.1:{port}")
         tunnel.start_server()
         tunnel.start_client()
-        tunnel.wait_links()
+        self.wait_up(tunnel)
         text = self.run_program("iperf3", "-c", "127.0.0.1", "-p", str(tunnel.port), "-u", "-b", "40M", "-l", "1200",
                                 "-t", "2")
         lost = re.findall(r"\((\d+(?:\.\d+)?)%\)\s+receiver", text)

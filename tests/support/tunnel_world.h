@@ -58,7 +58,7 @@ struct world {
 
 /* ---- the log ---- */
 
-static void world_sink(void *ctx, enum tws_log_level level, const char *line, size_t len)
+static inline void world_sink(void *ctx, enum tws_log_level level, const char *line, size_t len)
 {
     struct world *w = ctx;
 
@@ -76,7 +76,7 @@ static void world_sink(void *ctx, enum tws_log_level level, const char *line, si
 }
 
 /* How many lines have `text` in them; the lock is held. */
-static unsigned count_locked(const struct world *w, const char *text)
+static inline unsigned count_locked(const struct world *w, const char *text)
 {
     unsigned n = 0;
 
@@ -85,7 +85,7 @@ static unsigned count_locked(const struct world *w, const char *text)
     return n;
 }
 
-static unsigned world_count_log(struct world *w, const char *text)
+static inline unsigned world_count_log(struct world *w, const char *text)
 {
     pthread_mutex_lock(&w->lock);
     unsigned n = count_locked(w, text);
@@ -93,7 +93,7 @@ static unsigned world_count_log(struct world *w, const char *text)
     return n;
 }
 
-static struct timespec patience(void)
+static inline struct timespec patience(void)
 {
     struct timespec ts;
 
@@ -103,7 +103,7 @@ static struct timespec patience(void)
 }
 
 /* Waits until `text` was logged `n` times. */
-static void world_await_log(struct world *w, const char *text, unsigned n)
+static inline void world_await_log(struct world *w, const char *text, unsigned n)
 {
     struct timespec until = patience();
     int err = 0;
@@ -117,7 +117,7 @@ static void world_await_log(struct world *w, const char *text, unsigned n)
 
 /* ---- the loop's thread ---- */
 
-static void on_async(uv_async_t *a)
+static inline void on_async(uv_async_t *a)
 {
     struct world *w = a->data;
 
@@ -134,7 +134,7 @@ static void on_async(uv_async_t *a)
 }
 
 /* Runs `fn` in the loop's thread and waits for its end. */
-static void world_do(struct world *w, world_fn *fn)
+static inline void world_do(struct world *w, world_fn *fn)
 {
     struct timespec until = patience();
     int err = 0;
@@ -148,7 +148,7 @@ static void world_do(struct world *w, world_fn *fn)
     ck_assert_msg(err == 0, "the loop does not answer\n%s", w->log);
 }
 
-static void *run_loop(void *arg)
+static inline void *run_loop(void *arg)
 {
     struct world *w = arg;
 
@@ -170,13 +170,13 @@ static const struct tws_link_limits world_limits = {
     .drain_ms = 20000,
 };
 
-static struct sockaddr_in loopback(uint16_t port)
+static inline struct sockaddr_in loopback(uint16_t port)
 {
     return (struct sockaddr_in){
         .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 }
 
-static uint16_t port_of(int fd)
+static inline uint16_t port_of(int fd)
 {
     struct sockaddr_in sa;
     socklen_t len = sizeof sa;
@@ -185,7 +185,7 @@ static uint16_t port_of(int fd)
     return ntohs(sa.sin_port);
 }
 
-static int bind_any(void)
+static inline int bind_any(void)
 {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     struct sockaddr_in sa = loopback(0);
@@ -196,7 +196,7 @@ static int bind_any(void)
 }
 
 /* A port that was free a moment ago, and to which nobody listens. */
-static uint16_t free_port(void)
+static inline uint16_t free_port(void)
 {
     int fd = bind_any();
     uint16_t port = port_of(fd);
@@ -205,17 +205,17 @@ static uint16_t free_port(void)
     return port;
 }
 
-static struct tws_hostport local_port(uint16_t port)
+static inline struct tws_hostport local_port(uint16_t port)
 {
     return (struct tws_hostport){.host = "127.0.0.1", .port = port};
 }
 
-static struct tws_spot local_spot(uint16_t port)
+static inline struct tws_spot local_spot(uint16_t port)
 {
     return tws_spot_of(&(struct tws_hostport){.host = "127.0.0.1", .port = port});
 }
 
-static void configure(struct world *w)
+static inline void configure(struct world *w)
 {
     static char path[] = "/tws", name[] = "laptop", user[] = "alice";
     struct tws_key key = {.id = {1, 2, 3}, .psk = {9, 8, 7}};
@@ -252,18 +252,18 @@ static void configure(struct world *w)
 
 /* ---- life ---- */
 
-static void world_start_server(struct world *w)
+static inline void world_start_server(struct world *w)
 {
     ck_assert_int_eq(tws_server_new(w->loop, w->ws, &w->server_cfg, &w->server), TWS_OK);
 }
 
-static void world_stop_server(struct world *w)
+static inline void world_stop_server(struct world *w)
 {
     tws_server_free(w->server);
     w->server = NULL;
 }
 
-static void world_start_client(struct world *w)
+static inline void world_start_client(struct world *w)
 {
     struct tws_sockaddr sa;
     struct tws_ip ip;
@@ -275,13 +275,13 @@ static void world_start_client(struct world *w)
     }
 }
 
-static void world_stop_client(struct world *w)
+static inline void world_stop_client(struct world *w)
 {
     tws_client_free(w->client);
     w->client = NULL;
 }
 
-static void stop_loop(struct world *w)
+static inline void stop_loop(struct world *w)
 {
     world_stop_client(w);
     world_stop_server(w);
@@ -290,7 +290,7 @@ static void stop_loop(struct world *w)
 }
 
 /* Nothing runs yet: change the configuration, then start what is wanted. */
-static struct world *world_new(void)
+static inline struct world *world_new(void)
 {
     struct world *w = calloc(1, sizeof *w);
 
@@ -311,7 +311,7 @@ static struct world *world_new(void)
     return w;
 }
 
-static void world_free(struct world *w)
+static inline void world_free(struct world *w)
 {
     pthread_mutex_lock(&w->lock);
     w->todo = stop_loop;
@@ -326,7 +326,7 @@ static void world_free(struct world *w)
 }
 
 /* Both running, all links up. */
-static struct world *world_ready(void)
+static inline struct world *world_ready(void)
 {
     struct world *w = world_new();
 
@@ -338,7 +338,7 @@ static struct world *world_ready(void)
 
 /* ---- the two ends ---- */
 
-static void be_patient(int fd)
+static inline void be_patient(int fd)
 {
     struct timeval tv = {.tv_sec = WORLD_PATIENCE_S};
 
@@ -346,7 +346,7 @@ static void be_patient(int fd)
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof tv);
 }
 
-static int world_connect(struct world *w, int forward)
+static inline int world_connect(struct world *w, int forward)
 {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     struct sockaddr_in sa = loopback(w->forward_port[forward]);
@@ -357,7 +357,7 @@ static int world_connect(struct world *w, int forward)
     return fd;
 }
 
-static int world_accept(struct world *w)
+static inline int world_accept(struct world *w)
 {
     struct pollfd p = {.fd = w->target, .events = POLLIN};
 
@@ -372,7 +372,7 @@ struct ends {
     int near, far;
 };
 
-static struct ends world_open(struct world *w)
+static inline struct ends world_open(struct world *w)
 {
     struct ends e = {.near = world_connect(w, 0)};
 
@@ -380,14 +380,14 @@ static struct ends world_open(struct world *w)
     return e;
 }
 
-static void ends_close(struct ends *e)
+static inline void ends_close(struct ends *e)
 {
     close(e->near);
     close(e->far);
 }
 
 /* close(2) with RST. */
-static void abort_socket(int fd)
+static inline void abort_socket(int fd)
 {
     struct linger l = {.l_onoff = 1};
 
@@ -395,12 +395,12 @@ static void abort_socket(int fd)
     close(fd);
 }
 
-static void put_text(int fd, const char *text)
+static inline void put_text(int fd, const char *text)
 {
     ck_assert_int_eq(send(fd, text, strlen(text), MSG_NOSIGNAL), (ssize_t)strlen(text));
 }
 
-static void expect_text(int fd, const char *text)
+static inline void expect_text(int fd, const char *text)
 {
     char got[256] = "";
     size_t n = 0, want = strlen(text);
@@ -413,7 +413,7 @@ static void expect_text(int fd, const char *text)
     ck_assert_str_eq(got, text);
 }
 
-static void expect_eof(int fd)
+static inline void expect_eof(int fd)
 {
     char c;
     ssize_t r = recv(fd, &c, 1, 0);
@@ -421,7 +421,7 @@ static void expect_eof(int fd)
     ck_assert_msg(r == 0, "%s", r > 0 ? "a byte" : strerror(errno));
 }
 
-static void expect_reset(int fd)
+static inline void expect_reset(int fd)
 {
     char c;
     ssize_t r = recv(fd, &c, 1, 0);
@@ -433,7 +433,7 @@ static void expect_reset(int fd)
 }
 
 /* The n-th byte of a stream that repeats only after 251 * 256 bytes. */
-static uint8_t pattern(uint64_t i)
+static inline uint8_t pattern(uint64_t i)
 {
     return (uint8_t)(i % 251 + i / 251);
 }
@@ -444,12 +444,12 @@ struct sending {
 };
 
 /* As a thread's result. */
-static void *failure(const char *text)
+static inline void *failure(const char *text)
 {
     return (void *)(uintptr_t)text;
 }
 
-static void *send_pattern(void *arg)
+static inline void *send_pattern(void *arg)
 {
     struct sending *s = arg;
     uint8_t buf[65536];
@@ -470,7 +470,7 @@ static void *send_pattern(void *arg)
     return NULL;
 }
 
-static void *receive_pattern(void *arg)
+static inline void *receive_pattern(void *arg)
 {
     struct sending *s = arg;
     uint8_t buf[65536];
@@ -488,7 +488,7 @@ static void *receive_pattern(void *arg)
     return NULL;
 }
 
-static void expect_fine(pthread_t t, const char *what)
+static inline void expect_fine(pthread_t t, const char *what)
 {
     void *why = NULL;
 
@@ -497,7 +497,7 @@ static void expect_fine(pthread_t t, const char *what)
 }
 
 /* `n` bytes both ways at once, each one checked. */
-static void exchange(const struct ends *e, uint64_t n)
+static inline void exchange(const struct ends *e, uint64_t n)
 {
     struct sending near = {e->near, n}, far = {e->far, n};
     pthread_t t[4];
@@ -513,7 +513,7 @@ static void exchange(const struct ends *e, uint64_t n)
 }
 
 /* Cuts every TCP connection of this process that leads to the server's port. */
-static unsigned world_cut_links(struct world *w)
+static inline unsigned world_cut_links(struct world *w)
 {
     DIR *d = opendir("/proc/self/fd");
     struct dirent *e;

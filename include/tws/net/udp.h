@@ -26,7 +26,7 @@ TWS_MUST_USE tws_err tws_udp_bind(const struct tws_hostport *hp, int fds[TWS_UDP
  * TWS_SYS with errno. */
 TWS_MUST_USE tws_err tws_udp_connect(const struct tws_sockaddr *from, const struct tws_sockaddr *to,
                                      int *fd);
-/* Large buffers, and the address that datagrams came to, for a socket made elsewhere. */
+/* Large buffers for a socket; AF_INET, AF_INET6: and the addresses that datagrams came to. */
 void tws_udp_prepare(int fd, int family);
 
 struct tws_udp_datagram {
