@@ -2,6 +2,7 @@
  * check.c - `tws check`: reads configuration files exactly as a process would, keys and all, and
  * starts nothing.
  */
+#include "check_priv.h"
 #include "file_priv.h"
 #include "load_priv.h"
 
@@ -66,6 +67,10 @@ static tws_err check_settings(const char *path, unsigned who, struct tws_diag *d
         err = tws_client_config_new(&s, diag, &client);
     else if (err == TWS_OK)
         err = tws_server_config_new(&s, diag, &server);
+    if (err == TWS_OK)
+        printf("%s: ok (%s)\n", path, kind_names[who == TWS_OPT_CLIENT ? CLIENT : SERVER]);
+    if (err == TWS_OK && server != NULL)
+        tws_check_spoof(path, server);
     tws_client_config_free(client);
     tws_server_config_free(server);
     tws_settings_fini(&s);
@@ -77,6 +82,8 @@ static tws_err check_keys(const char *path, struct tws_diag *diag)
     struct tws_users users;
     tws_err err = tws_users_read("", path, diag, &users);
 
+    if (err == TWS_OK)
+        printf("%s: ok (%s)\n", path, kind_names[KEYS]);
     tws_users_free(users.users, users.n);
     return err;
 }
@@ -91,9 +98,7 @@ static tws_err check_file(const char *path, enum kind kind, struct tws_diag *dia
         err = check_keys(path, diag);
     else
         err = check_settings(path, kind == CLIENT ? TWS_OPT_CLIENT : TWS_OPT_SERVER, diag);
-    if (err == TWS_OK)
-        printf("%s: ok (%s)\n", path, kind_names[kind]);
-    else if (err != TWS_CONFIG)
+    if (err != TWS_OK && err != TWS_CONFIG)
         fprintf(stderr, "%s: %s\n", path, tws_err_text(err));
     return err;
 }

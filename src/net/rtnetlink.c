@@ -287,6 +287,39 @@ tws_err tws_rtnl_route(struct tws_rtnl *r, enum tws_rtnl_change change,
     return ask(r, &q.hdr);
 }
 
+static bool take_route(void *ctx, const struct nlmsghdr *m)
+{
+    const struct rtmsg *msg = NLMSG_DATA(m);
+    struct tws_route_answer *out = ctx;
+
+    if (m->nlmsg_type != RTM_NEWROUTE)
+        return true;
+    out->local = msg->rtm_type == RTN_LOCAL;
+    out->device = find_u32(m, sizeof *msg, RTA_OIF);
+    return true;
+}
+
+tws_err tws_rtnl_ask_route(struct tws_rtnl *r, const struct tws_route_question *question,
+                           struct tws_route_answer *out)
+{
+    const struct tws_ip *from = &question->from, *to = &question->to;
+    const struct rtmsg msg = {.rtm_family = family_of(to),
+                              .rtm_dst_len = (uint8_t)(8 * size_of(to)),
+                              .rtm_src_len = (uint8_t)(from->family != 0 ? 8 * size_of(from) : 0)};
+    struct request q = begin(RTM_GETROUTE, NLM_F_ACK, &msg, sizeof msg);
+
+    *out = (struct tws_route_answer){0};
+    add(&q, RTA_DST, to->bytes, size_of(to));
+    if (from->family != 0)
+        add(&q, RTA_SRC, from->bytes, size_of(from));
+    if (question->device != 0)
+        add_u32(&q, RTA_IIF, question->device);
+    if (question->mark != 0)
+        add_u32(&q, RTA_MARK, question->mark);
+    tws_err err = send_message(r, &q.hdr);
+    return err == TWS_OK ? answer(r, take_route, out) : err;
+}
+
 /* ---- rules ---- */
 
 static uint8_t action_of(const struct tws_ip_rule *rule)

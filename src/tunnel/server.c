@@ -4,6 +4,7 @@
 
 #include "tws/base/log.h"
 #include "tws/crypto/random.h"
+#include "tws/net/capability.h"
 #include "tws/net/listener.h"
 #include "tws/proto/code.h"
 
@@ -153,8 +154,22 @@ static void warn_of_restart(const struct tws_server_config *old,
                 "reason=\"listen, path, decoy and trusted_proxies change with a restart only\"");
 }
 
+static void warn_of_rights(const struct tws_server_config *cfg)
+{
+    for (size_t i = 0; i < cfg->noutlets && !tws_net_admin(); i++) {
+        if (!cfg->outlets[i].spoof && cfg->outlets[i].mark == 0)
+            continue;
+        tws_log(TWS_LOG_WARN, "egress incomplete",
+                "record=%zu reason=\"spoof and mark need CAP_NET_ADMIN (with systemd: "
+                "AmbientCapabilities=CAP_NET_ADMIN): its connections will fail\"",
+                i + 1);
+        return;
+    }
+}
+
 static void set_egress(struct tws_server *s, const struct tws_server_config *cfg)
 {
+    warn_of_rights(cfg);
     s->egress_cfg = (struct tws_egress_config){.connect_timeout_ms = cfg->connect_timeout_ms,
                                                .udp_timeout_ms = cfg->link.udp_timeout_ms,
                                                .no_udp = cfg->link.no_udp,

@@ -52,6 +52,19 @@ struct tws_ip_route {
 TWS_MUST_USE tws_err tws_rtnl_route(struct tws_rtnl *r, enum tws_rtnl_change change,
                                     const struct tws_ip_route *route);
 
+/* What the kernel would do with a packet. TWS_SYS: it would drop it. */
+struct tws_route_question {
+    struct tws_ip from, to; /* from.family 0: from here, whatever address */
+    uint32_t mark;
+    unsigned device; /* it came in by; 0: it begins here */
+};
+struct tws_route_answer {
+    bool local; /* it is for a process of this machine */
+    unsigned device;
+};
+TWS_MUST_USE tws_err tws_rtnl_ask_route(struct tws_rtnl *r, const struct tws_route_question *q,
+                                        struct tws_route_answer *out);
+
 /* Who matches looks up `table`, or goes on at the rule `go_to`, or (neither) just goes on. */
 struct tws_ip_rule {
     uint8_t family; /* 4 or 6 */

@@ -1,0 +1,163 @@
+"""Connections that start at the client's own address: what targets see, with the routes that `tws check` says are
+missing and no others; and connections that leave by a device."""
+import socket
+import subprocess
+
+from netns import Machines, ip, needs_wires
+from test_egress import at, tell_peer
+from tws_e2e import WAIT, Case, Service, free_port, read_all, wait_until
+from two_uplinks import SERVER, TwoUplinks, needs_namespaces
+
+USERS = {4: "198.51.100.7", 6: "2001:db8:7::7"}
+CLIENT = {4: "10.79.1.1", 6: "fd00:79:1::1"}
+GATEWAY = {4: "10.79.2.1", 6: "fd00:79:2::1"}
+TARGET = {4: "10.79.2.2", 6: "fd00:79:2::2"}
+
+
+def join(here, device, there, other, network):
+    """A cable between two namespaces: .1 and .2 of 10.79.NETWORK, ::1 and ::2 of fd00:79:NETWORK."""
+    ip("link", "add", device, "netns", here, "type", "veth", "peer", "name", other, "netns", there)
+    for name, end, number in ((here, device, 1), (there, other, 2)):
+        ip("-n", name, "address", "add", f"10.79.{network}.{number}/24", "dev", end)
+        ip("-n", name, "-6", "address", "add", f"fd00:79:{network}::{number}/64", "dev", end, "nodad")
+        ip("-n", name, "link", "set", end, "up")
+
+
+@needs_wires
+class Spoof(Case):
+    """Users at addresses of the client's machine; the server's machine beside it; a target's behind that."""
+
+    def setUp(self):
+        super().setUp()
+        self.net = Machines(self)
+        self.behind = f"{self.net.server}-t"
+        ip("netns", "add", self.behind)
+        self.addCleanup(ip, "netns", "delete", self.behind)
+        ip("-n", self.behind, "link", "set", "lo", "up")
+        join(self.net.client, "to-server", self.net.server, "to-client", 1)
+        join(self.net.server, "to-target", self.behind, "to-server", 2)
+        for family, address in USERS.items():
+            ip("-n", self.net.client, f"-{family}", "address", "add", address, "dev", "lo")
+            ip("-n", self.behind, f"-{family}", "route", "add", "default", "via", GATEWAY[family])
+
+    def serve(self, namespace, host, port=None):
+        with self.net.inside(namespace):
+            service = Service(tell_peer, host)
+        self.addCleanup(service.close)
+        return at(host, service.port)
+
+    def bring_up(self, targets, records, allow):
+        """A forward of the family of each target, on the client's machine, for its users."""
+        tunnel = self.tunnel("127.0.0.1:1", plain=True, start=False, allow=allow)
+        tunnel.server_settings.update(listen=f"10.79.1.2:{tunnel.server_port}", egress=records, connect_timeout="500ms")
+        self.families = [6 if target.startswith("[") else 4 for target in targets]
+        tunnel.ports = [free_port() for _ in targets]
+        tunnel.client_settings.update(
+            server=f"ws://10.79.1.2:{tunnel.server_port}/tws", encrypt="off",
+            forwards=[{"listen": f":{port}", "remote": target} for target, port in zip(targets, tunnel.ports)])
+        with self.net.inside(self.net.server):
+            tunnel.start_server()
+        with self.net.inside(self.net.client):
+            tunnel.start_client()
+            tunnel.wait_links()
+        return tunnel
+
+    def use(self, tunnel, i, source=None, host=None):
+        """(what the i-th target said, our own address and port)."""
+        family = self.families[i]
+        with self.net.inside(self.net.client):
+            peer = socket.create_connection((host or CLIENT[family], tunnel.ports[i]), timeout=WAIT,
+                                            source_address=(source or USERS[family], 0))
+        with peer:
+            own = peer.getsockname()
+            try:
+                return read_all(peer).decode(), f"{own[0]} {own[1]}"
+            except ConnectionResetError:
+                return "", ""
+
+    def check(self, tunnel):
+        """What `tws check` has to say beside ok."""
+        with self.net.inside(self.net.server):
+            code, text, errors = self.run_tws("check", "--server", tunnel.write_server())
+        self.assertEqual((code, errors), (0, ""))
+        first, *rest = text.splitlines()
+        self.assertIn(": ok (server)", first)
+        return rest
+
+    def run_commands(self, lines):
+        commands = [line.strip() for line in lines if line.startswith("  ip ")]
+        self.assertTrue(commands)
+        for command in commands:
+            subprocess.run(["ip", "netns", "exec", self.net.server, *command.split()], check=True, capture_output=True)
+
+    def show(self, targets, records, allow):
+        tunnel = self.bring_up(targets, records, allow)
+        self.assertEqual(self.use(tunnel, 0)[0], "")
+        tunnel.client.wait_log(f"target={targets[0].replace('[', '.')}.*no answer within")
+        self.run_commands(self.check(tunnel))
+        self.assertEqual(self.check(tunnel), [])
+        for i in range(len(targets)):
+            for _ in range(3):
+                said, own = self.use(tunnel, i)
+                self.assertEqual(said, own)
+        return tunnel
+
+    def test_a_target_on_the_servers_machine_sees_the_client(self):
+        targets = [self.serve(self.net.server, host) for host in ("127.0.0.1", "::1")]
+        tunnel = self.show(targets, [{"to": targets, "spoof": True}], targets)
+        with self.subTest("an address that means the server's own machine is not believed"):
+            self.assertEqual(self.use(tunnel, 0, "127.0.0.1", "127.0.0.1")[0], "")
+            tunnel.client.wait_log("spoof: the client's address is a special one")
+
+    def test_a_target_behind_the_server_sees_the_client(self):
+        targets = [self.serve(self.behind, host) for host in (TARGET[4], TARGET[6])]
+        self.show(targets, [{"to": [TARGET[4], TARGET[6]], "spoof": True}], ["10.79.0.0/16", "fd00:79::/32"])
+
+    def test_clients_of_each_family_reach_their_own_target_from_their_own_address(self):
+        four, six = self.serve(self.net.server, "127.0.0.1"), self.serve(self.net.server, "::1")
+        records = [{"to": ["app.example"], "ipv4": four, "ipv6": six, "spoof": True}]
+        tunnel = self.bring_up(["app.example:80"], records, ["app.example"])
+        self.run_commands(self.check(tunnel))
+        for family in (4, 6):
+            self.families = [family]
+            said, own = self.use(tunnel, 0)
+            self.assertEqual(said, own)
+
+    def test_a_marked_connection_is_told_apart_by_the_routing_rules(self):
+        targets = [self.serve(self.behind, TARGET[4])]
+        run = lambda *command: subprocess.run(["ip", "netns", "exec", self.net.server, *command], check=True, capture_output=True)
+        run("nft", "add table inet t; add chain inet t in { type filter hook prerouting priority mangle; };"
+                   "add chain inet t out { type route hook output priority mangle; };"
+                   "add rule inet t out meta mark 77 ct mark set 77; add rule inet t in ct mark 77 meta mark set 77")
+        run("ip", "rule", "add", "fwmark", "77", "iif", "to-target", "lookup", "77")
+        run("ip", "route", "add", "local", "0.0.0.0/0", "dev", "lo", "table", "77")
+        tunnel = self.bring_up(targets, [{"spoof": True, "mark": 77, "to": [TARGET[4]]}], [TARGET[4]])
+        self.assertEqual(self.check(tunnel), [])
+        said, own = self.use(tunnel, 0)
+        self.assertEqual(said, own)
+
+
+@needs_namespaces
+class Device(Case):
+    def test_a_connection_leaves_by_the_device_it_is_bound_to(self):
+        net = TwoUplinks(self)
+        with net.inside(net.server):
+            targets = [Service(tell_peer, SERVER) for _ in range(2)]
+        for target in targets:
+            self.addCleanup(target.close)
+        with net.inside(net.client):
+            tunnel = self.tunnel(*(f"{SERVER}:{target.port}" for target in targets), plain=True,
+                                 server={"egress": [{"to": [f"{SERVER}:{targets[1].port}"], "bind": "b0"}]})
+            for port, address in zip(tunnel.ports, ("10.77.1.1", "10.77.2.1")):
+                with socket.create_connection(("127.0.0.1", port), timeout=WAIT) as peer:
+                    self.assertEqual(read_all(peer).split()[0].decode(), address)
+
+    def test_a_device_that_is_not_there_is_named_to_the_client(self):
+        tunnel = self.tunnel("127.0.0.1:9", plain=True, server={"egress": [{"bind": "none0"}]})
+        with socket.create_connection(("127.0.0.1", tunnel.port), timeout=WAIT) as peer:
+            try:
+                self.assertEqual(read_all(peer), b"")
+            except ConnectionResetError:
+                pass
+        tunnel.client.wait_log("No such device")
+        wait_until(lambda: "unreachable" in tunnel.server.log, "the server notes it")
