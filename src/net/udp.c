@@ -232,7 +232,7 @@ static struct {
     struct tws_udp_sender *sender;
     unsigned n;
     struct mmsghdr msgs[TWS_UDP_BATCH];
-    struct iovec iov[TWS_UDP_BATCH];
+    struct iovec iov[TWS_UDP_BATCH][2]; /* head, data */
     struct tws_sockaddr peers[TWS_UDP_BATCH];
     struct control control[TWS_UDP_BATCH];
 } outbox;
@@ -286,11 +286,12 @@ void tws_udp_send(struct tws_udp_sender *s, const struct tws_udp_datagram *d)
     struct msghdr *m = &outbox.msgs[i].msg_hdr;
     outbox.sender = s;
     outbox.peers[i] = d->peer;
-    outbox.iov[i] = (struct iovec){(void *)(uintptr_t)d->data.p, d->data.n};
+    outbox.iov[i][0] = (struct iovec){(void *)(uintptr_t)d->head.p, d->head.n};
+    outbox.iov[i][1] = (struct iovec){(void *)(uintptr_t)d->data.p, d->data.n};
     *m = (struct msghdr){.msg_name = d->peer.len > 0 ? &outbox.peers[i].ss : NULL,
                          .msg_namelen = d->peer.len,
-                         .msg_iov = &outbox.iov[i],
-                         .msg_iovlen = 1};
+                         .msg_iov = &outbox.iov[i][d->head.n == 0],
+                         .msg_iovlen = d->head.n == 0 ? 1 : 2};
     if (d->local.family != 0)
         write_control(m, &outbox.control[i], d);
 }

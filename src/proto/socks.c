@@ -125,6 +125,21 @@ void tws_socks5_write_reply(struct tws_writer *w, enum tws_socks_reply reply, st
     tws_target_write(w, &t);
 }
 
+tws_err tws_socks5_read_datagram(struct tws_span in, struct tws_target *out, size_t *header)
+{
+    struct tws_reader r = tws_reader(in);
+
+    tws_read_u16(&r); /* reserved */
+    uint8_t fragment = tws_read_u8(&r);
+    if (fragment != 0 || r.left == 0 || !is_address_type(r.p[0]) ||
+        tws_target_read(&r, out) != TWS_OK)
+        return TWS_E_PROTOCOL;
+    if (out->type == TWS_TARGET_NAME)
+        settle_name(out);
+    *header = in.n - r.left;
+    return TWS_OK;
+}
+
 /* ---- version 4 and 4a ---- */
 
 /* A text that ends with NUL, without it. */

@@ -32,6 +32,7 @@ struct tws_arrival {
     struct tws_target original;    /* where it was going when it was caught; type 0: here */
     struct tws_span early;         /* bytes of the stream that were read already; borrowed */
     const struct tws_reply *reply; /* NULL: nothing is answered, or it was already */
+    bool is_association;           /* it wants a socket for datagrams, and no channel for itself */
     /* An HTTP request: of what the client sends only its body goes on; this is what is still to
      * come. */
     bool is_request;

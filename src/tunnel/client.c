@@ -236,6 +236,7 @@ tws_err tws_client_reload(struct tws_client *c, const struct tws_client_config *
 
     if (err != TWS_OK)
         return err;
+    c->ingress.no_udp = cfg->link.no_udp;
     c->ingress.udp_timeout_ms = cfg->link.udp_timeout_ms;
     err = tws_ingress_set(&c->ingress, cfg->forwards, cfg->nforwards);
     if (err != TWS_OK) {
@@ -421,6 +422,7 @@ tws_err tws_client_new(struct tws_loop *loop, struct tws_ws *ws,
     c->limits = cfg->link;
     tws_list_init(&c->pools);
     tws_ingress_init(&c->ingress, loop, &ingress_events, c, cfg->connect_timeout_ms);
+    c->ingress.no_udp = cfg->link.no_udp;
     c->ingress.udp_timeout_ms = cfg->link.udp_timeout_ms;
     tws_timer_init(&c->drain_timer, loop, on_drain_timer);
     tws_timer_init(&c->redial_timer, loop, on_redial_timer);

@@ -1,4 +1,5 @@
 /* ingress.c - see ingress_priv.h: the set of ways in, and the line of those that wait. */
+#include "association_priv.h"
 #include "inlet_priv.h"
 #include "relay_priv.h"
 
@@ -184,6 +185,7 @@ void tws_ingress_ready(struct tws_ingress *in)
     }
     pause_all(in, false);
     wake_inlets(in);
+    tws_associations_ready(in);
 }
 
 static void tell_no_link(struct tws_ingress *in, const struct waiting *w)
@@ -260,7 +262,10 @@ void tws_inlet_arrive(struct tws_inlet *l, const struct tws_arrival *a)
 
 static void on_greeted(void *owner, const struct tws_arrival *a)
 {
-    tws_inlet_arrive(owner, a);
+    if (a->is_association)
+        tws_associate(owner, a);
+    else
+        tws_inlet_arrive(owner, a);
 }
 
 /* ---- the set of ways in ---- */
@@ -277,6 +282,7 @@ static void free_inlet(struct tws_inlet *l)
             drop(in, w);
     }
     tws_greetings_drop(&in->greetings, l);
+    tws_associations_drop(in, l);
     tws_list_unlink(&l->inlet_node);
     l->ops->close(l);
     tws_loop_free_later(in->loop, l);
@@ -444,6 +450,7 @@ void tws_ingress_stop(struct tws_ingress *in)
         l->ops->close(l);
     }
     tws_greetings_drop(&in->greetings, NULL);
+    tws_associations_drop(in, NULL);
 }
 
 void tws_ingress_address(const struct tws_ingress *in, size_t i, struct tws_sockaddr *out)
@@ -469,6 +476,7 @@ void tws_ingress_init(struct tws_ingress *in, struct tws_loop *loop,
     *in = (struct tws_ingress){.loop = loop, .events = ev, .arg = arg, .wait_ms = wait_ms};
     tws_list_init(&in->inlets);
     tws_list_init(&in->waiting);
+    tws_list_init(&in->associations);
     tws_timer_init(&in->timer, loop, on_timer);
     tws_partings_init(&in->partings, loop);
     tws_greetings_init(&in->greetings, loop, &in->partings, on_greeted);

@@ -40,6 +40,7 @@ struct tws_ingress {
     void *arg;
     uint32_t wait_ms;
     struct tws_judge *judge; /* whose terms hold for what comes in; NULL: nobody's */
+    bool no_udp;             /* set by the owner, before the forwards */
     uint32_t udp_timeout_ms; /* set by the owner, before the forwards */
     struct tws_node inlets;  /* struct tws_inlet */
     struct tws_node waiting; /* struct waiting, oldest first */
@@ -49,6 +50,8 @@ struct tws_ingress {
     struct tws_log_limit limit;
     struct tws_greetings greetings;
     struct tws_partings partings; /* relays use it too */
+    struct tws_node associations; /* struct association */
+    uint32_t nassociations;
 };
 
 void tws_ingress_init(struct tws_ingress *in, struct tws_loop *loop,

@@ -143,9 +143,13 @@ static enum tws_greet read_request(struct tws_greeting *g, struct tws_reader *r)
         say_5(g, reply);
         return fail(g, "not a SOCKS request");
     }
+    if (request.command == TWS_SOCKS_UDP) {
+        g->arrival.is_association = true;
+        return TWS_GREET_DONE;
+    }
     if (request.command != TWS_SOCKS_CONNECT) {
         say_5(g, TWS_SOCKS_NO_COMMAND);
-        return fail(g, "a SOCKS command other than CONNECT");
+        return fail(g, "a SOCKS command other than CONNECT and UDP ASSOCIATE");
     }
     g->arrival.target = request.target;
     return done(g, &reply_5);

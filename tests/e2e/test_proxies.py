@@ -11,6 +11,7 @@ import signal
 import socket
 import struct
 import subprocess
+import threading
 import unittest
 
 import netns
@@ -162,7 +163,7 @@ class Proxies(Case):
                     self.assertEqual(got, reply)
                     if reply:
                         self.assertEqual(peer.recv(1), b"")
-        for command, what in ((2, "BIND"), (9, "no such")):
+        for command, what in ((2, "BIND"), (0, "no such")):
             with self.subTest(command=what):
                 got, peer = self.socks5(tunnel, "127.0.0.1", echo.port, command=command)
                 self.assertEqual(got, 7)
@@ -195,6 +196,8 @@ class Proxies(Case):
                 with self.subTest(host=host), socket.create_connection(("127.0.0.1", port), WAIT) as peer:
                     peer.sendall(b"\x05\x01\x00" + socks5_request(host, 80))
                     self.assertEqual(read_exactly(peer, 4)[3], reply)
+        for process in reversed(self.processes):
+            process.stop()  # while their wire is still there
 
     def test_optimistic_answers_before_the_target_does(self):
         tunnel = self.proxy("proxy", optimistic=True)
@@ -236,6 +239,128 @@ class Proxies(Case):
                     "-o", f"ProxyCommand=nc -X {how} -x 127.0.0.1:{tunnel.proxy} %h %p", "-p", str(port),
                     f"{getpass.getuser()}@127.0.0.1", "echo $((6*7)); seq 100000 | tail -1")
                 self.assertEqual(out.split(), ["42", "100000"])
+
+    # ---- SOCKS for datagrams ----
+
+    def associate(self, tunnel, host="127.0.0.1"):
+        """The connection of an association, and where to send its datagrams."""
+        peer = connect(tunnel.proxy, host)
+        peer.sendall(b"\x05\x01\x00\x05\x03\x00\x01" + bytes(6))
+        self.assertEqual(read_exactly(peer, 2), b"\x05\x00")
+        reply = read_exactly(peer, 4)
+        self.assertEqual(reply[:3], b"\x05\x00\x00")
+        family, n = (socket.AF_INET, 4) if reply[3] == 1 else (socket.AF_INET6, 16)
+        address = socket.inet_ntop(family, read_exactly(peer, n))
+        self.assertEqual(address, host)
+        return peer, (address, struct.unpack(">H", read_exactly(peer, 2))[0])
+
+    def datagrams(self, host="127.0.0.1"):
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        one = socket.socket(family, socket.SOCK_DGRAM)
+        self.addCleanup(one.close)
+        one.bind((host, 0))
+        one.settimeout(WAIT)
+        return one
+
+    def udp_echo(self, host="127.0.0.1"):
+        """A service that answers with "re: " and what it got; its port."""
+        service = self.datagrams(host)
+        service.settimeout(None)
+
+        def serve():
+            with contextlib.suppress(OSError):
+                while True:
+                    data, sender = service.recvfrom(65536)
+                    service.sendto(b"re: " + data, sender)
+
+        threading.Thread(target=serve, daemon=True).start()
+        return service.getsockname()[1]
+
+    def test_datagrams_go_to_many_targets_and_come_back_with_their_address(self):
+        echo, other, echo6 = self.udp_echo(), self.udp_echo(), self.udp_echo("::1")
+        tunnel = self.proxy("proxy")
+        control, there = self.associate(tunnel)
+        with control:
+            peer = self.datagrams()
+            for request, n in ((socks5_request("127.0.0.1", echo), 5), (socks5_request("127.0.0.1", other), 0),
+                               (socks5_request("localhost", echo), 1200),
+                               (b"\5\0\0\4" + socket.inet_pton(socket.AF_INET6, "::1") + struct.pack(">H", echo6), 7),
+                               (socks5_request("127.0.0.1", echo), 30000)):
+                header = b"\0\0\0" + request[3:]
+                with self.subTest(header=header, n=n):
+                    peer.sendto(header + b"x" * n, there)
+                    self.assertEqual(peer.recv(65536), header + b"re: " + b"x" * n)
+            # fragments, nonsense and strangers fall away; what follows them does not
+            header = b"\0\0\0" + socks5_request("127.0.0.1", echo)[3:]
+            stranger = self.datagrams()
+            stranger.sendto(header + b"stranger", there)
+            for nonsense in (b"", b"\0\0\0", b"\0\0\1" + header[3:] + b"fragment", b"\0\0\0\5\1/\0\0x"):
+                peer.sendto(nonsense, there)
+            peer.sendto(header + b"last", there)
+            self.assertEqual(peer.recv(65536), header + b"re: last")
+            stranger.setblocking(False)
+            with self.assertRaises(BlockingIOError):
+                stranger.recv(1)
+        # the connection's end is the association's
+        port = there[1]
+        wait_until(lambda: not self.is_bound(port), "the association's socket is closed")
+
+    def is_bound(self, port):
+        return bool(subprocess.run(["ss", "-Hlnu", f"sport = :{port}"], check=True, capture_output=True,
+                                   text=True).stdout.strip())
+
+    def test_datagrams_keep_to_the_rules(self):
+        allowed, forbidden = self.udp_echo(), self.udp_echo()
+        tunnel = self.proxy("socks", allow=[f"udp/127.0.0.1:{allowed}"])
+        control, there = self.associate(tunnel)
+        with control:
+            peer = self.datagrams()
+            for port in (forbidden, allowed):
+                peer.sendto(b"\0\0\0" + socks5_request("127.0.0.1", port)[3:] + b"hello", there)
+            self.assertEqual(peer.recv(100)[-9:], b"re: hello")
+            peer.setblocking(False)
+            with self.assertRaises(BlockingIOError):
+                peer.recv(1)
+            tunnel.server.wait_log(f"target=127.0.0.1:{forbidden} .*reason=\"forbidden")
+        tunnel.client_settings["no_udp"] = True
+        self.reload(tunnel)
+        tunnel.client.wait_log("reloaded")
+        with connect(tunnel.proxy) as peer:
+            peer.sendall(b"\x05\x01\x00\x05\x03\x00\x01" + bytes(6))
+            self.assertEqual(read_all(peer), b"\x05\x00\x05\x07\x00\x01" + bytes(6))
+
+    @needs("dig")
+    def test_dig_asks_over_a_socks_association(self):
+        """dig speaks no SOCKS: a shim between puts the header on and takes it off."""
+        dns = self.datagrams()
+        dns.settimeout(None)
+
+        def serve():
+            with contextlib.suppress(OSError):
+                while True:
+                    query, sender = dns.recvfrom(4096)
+                    question = query[12:12 + query[12:].index(b"\0") + 5]
+                    dns.sendto(query[:2] + b"\x84\x00\x00\x01\x00\x01\x00\x00\x00\x00" + question +
+                               b"\xc0\x0c\x00\x01\x00\x01\x00\x00\x00\x3c\x00\x04" + bytes([192, 0, 2, 77]), sender)
+
+        threading.Thread(target=serve, daemon=True).start()
+        tunnel = self.proxy("socks")
+        control, there = self.associate(tunnel)
+        front, back = self.datagrams(), self.datagrams()
+        header = b"\0\0\0" + socks5_request("127.0.0.1", dns.getsockname()[1])[3:]
+
+        def shim():
+            with contextlib.suppress(OSError):
+                while True:
+                    query, sender = front.recvfrom(4096)
+                    back.sendto(header + query, there)
+                    front.sendto(back.recv(4096)[len(header):], sender)
+
+        threading.Thread(target=shim, daemon=True).start()
+        with control:
+            out = self.run_program("dig", "@127.0.0.1", "-p", str(front.getsockname()[1]), "+short", "+tries=1",
+                                   "+time=10", "+noedns", "host.example", "A")
+        self.assertEqual(out.split(), ["192.0.2.77"])
 
     # ---- HTTP ----
 

@@ -2,7 +2,8 @@
  * fuzz_socks.c - properties of the SOCKS readers, for any bytes at all:
  *   1. a part of a message is SHORT or already wrong, never another message;
  *   2. a target that is asked for can be written into OPEN, and is no unix path;
- *   3. a reply, whatever bound address it is to carry, is one that SOCKS has a form for.
+ *   3. a datagram's header, written again by its parts, leads to the same target;
+ *   4. a reply, whatever bound address it is to carry, is one that SOCKS has a form for.
  */
 #include "fuzz.h"
 
@@ -55,6 +56,23 @@ static void check_message(enum message m, struct tws_span in)
     }
 }
 
+static void check_datagram(struct tws_span in)
+{
+    struct tws_target t, back;
+    uint8_t buf[TWS_SOCKS5_DATAGRAM_HEADER_MAX];
+    size_t n = 0;
+
+    if (tws_socks5_read_datagram(in, &t, &n) != TWS_OK)
+        return;
+    REQUIRE(n <= in.n && n <= sizeof buf && t.type != TWS_TARGET_UNIX);
+    struct tws_writer w = tws_writer(buf, sizeof buf);
+    tws_write_zeros(&w, 3);
+    tws_target_write(&w, &t);
+    REQUIRE(!w.failed);
+    REQUIRE(tws_socks5_read_datagram((struct tws_span){buf, w.len}, &back, &n) == TWS_OK);
+    REQUIRE(n == w.len && back.type == t.type && back.port == t.port);
+}
+
 static void check_reply(struct tws_span bound)
 {
     uint8_t buf[TWS_SOCKS5_REPLY_MAX];
@@ -73,6 +91,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     for (int m = METHODS; m < MESSAGES; m++)
         check_message((enum message)m, in);
+    check_datagram(in);
     check_reply(in);
     return 0;
 }

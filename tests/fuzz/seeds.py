@@ -176,6 +176,8 @@ save("socks", {
     "socks4": b"\4\1\0\x50\x7f\0\0\1me\0", "socks4a": b"\4\1\0\x50\0\0\0\1\0localhost\0",
     "socks4a_empty": b"\4\1\0\x50\0\0\0\1\0\0", "socks4_long": b"\4\1\0\x50\x7f\0\0\1" + b"u" * 300,
     "http": b"GET / HTTP/1.1\r\n\r\n",
+    "datagram": bytes(3) + V4 + b"query", "datagram_name": bytes(3) + NAME + b"query",
+    "datagram_part": b"\0\0\1" + V4 + b"query",
 })
 
 HTTP_END = b"\r\n\r\n"

@@ -31,6 +31,7 @@ void tws_udp_prepare(int fd, int family);
 
 struct tws_udp_datagram {
     struct tws_span data;
+    struct tws_span head; /* of one that is sent: comes in front of its data; n 0: nothing */
     struct tws_sockaddr
         peer;            /* who sent it, or is sent to; len 0: whom the socket is connected to */
     struct tws_ip local; /* our address; family 0: not known, or the kernel's choice */

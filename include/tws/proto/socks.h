@@ -61,6 +61,14 @@ TWS_MUST_USE tws_err tws_socks5_read_request(struct tws_reader *r, struct tws_so
 void tws_socks5_write_reply(struct tws_writer *w, enum tws_socks_reply reply,
                             struct tws_span bound);
 
+/*
+ * A datagram between client and server (RFC 1928, 7): where it goes, and in *header how many bytes
+ * in front of its own say so. TWS_E_PROTOCOL: cut short, a fragment, or no address.
+ */
+#define TWS_SOCKS5_DATAGRAM_HEADER_MAX (3 + TWS_TARGET_MAX)
+TWS_MUST_USE tws_err tws_socks5_read_datagram(struct tws_span in, struct tws_target *out,
+                                              size_t *header);
+
 /* ---- version 4 and 4a ---- */
 
 #define TWS_SOCKS4_REPLY 8

@@ -185,6 +185,38 @@ START_TEST(a_reply_tells_the_true_reason)
 }
 END_TEST
 
+/* ---- datagrams ---- */
+
+static const struct {
+    const char *bytes;
+    size_t n, header;
+    const char *target;
+} datagrams[] = {
+    {"\0\0\0\1\300\0\2\1\0\065query", 15, 10, "192.0.2.1:53"},
+    {"\0\0\0\1\300\0\2\1\0\065", 10, 10, "192.0.2.1:53"}, /* an empty one */
+    {"\1\2\0\3\1a\0\065x", 9, 8, "a:53"},
+    {"\0\0\0\4\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1\0\065x", 23, 22, "[::1]:53"},
+    {"\0\0\1\1\300\0\2\1\0\065query", 15, 0, NULL}, /* a fragment */
+    {"\0\0\0\5\1/\0\0", 8, 0, NULL},
+    {"\0\0\0\1\300\0\2\1\0", 9, 0, NULL},
+    {"\0\0\0", 3, 0, NULL},
+    {"", 0, 0, NULL},
+};
+
+START_TEST(a_datagram_s_header_is_read)
+{
+    struct tws_target t;
+    size_t header = 0;
+    tws_err err = tws_socks5_read_datagram(
+        (struct tws_span){(const uint8_t *)datagrams[_i].bytes, datagrams[_i].n}, &t, &header);
+
+    ck_assert_int_eq(err, datagrams[_i].target != NULL ? TWS_OK : TWS_E_PROTOCOL);
+    ck_assert_uint_eq(header, datagrams[_i].header);
+    if (err == TWS_OK)
+        expect_target(&t, datagrams[_i].target);
+}
+END_TEST
+
 /* ---- version 4 ---- */
 
 static const struct {
@@ -258,6 +290,7 @@ int main(void)
     tcase_add_loop_test(tc, a_wrong_request_has_its_reply, 0, COUNT_OF(wrong_requests));
     tcase_add_test(tc, a_reply_carries_what_socks_has_a_form_for);
     tcase_add_loop_test(tc, a_reply_tells_the_true_reason, 0, COUNT_OF(reasons));
+    tcase_add_loop_test(tc, a_datagram_s_header_is_read, 0, COUNT_OF(datagrams));
     tcase_add_loop_test(tc, a_request_of_version_4_is_read_and_any_part_of_it_is_short, 0,
                         COUNT_OF(requests4));
     tcase_add_test(tc, endless_texts_of_version_4_are_refused_before_their_end);
