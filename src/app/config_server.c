@@ -136,6 +136,22 @@ static tws_err take_site(const struct tws_settings *s, struct tws_diag *diag,
     return err;
 }
 
+static tws_err take_tls(const struct tws_settings *s, struct tws_diag *diag,
+                        struct tws_server_config *c)
+{
+    tws_err err = tws_config_take_identity(s, diag, &c->tls.cert_file, &c->tls.cert_key_file);
+
+    c->tls.tls13 = s->tls_min == TWS_TLS_MIN_13;
+    if (s->client_ca_file != NULL && s->cert_file == NULL)
+        tws_config_error(
+            s, diag, "client_ca_file",
+            "client_ca_file: without TLS no client shows a certificate: set cert_file");
+    else if (s->client_ca_file != NULL && access(s->client_ca_file, R_OK) != 0)
+        tws_config_error(s, diag, "client_ca_file", "client_ca_file %s: %s", s->client_ca_file,
+                         strerror(errno));
+    return err == TWS_OK ? tws_config_copy(s->client_ca_file, &c->tls.client_ca_file) : err;
+}
+
 static tws_err take_proxies(const struct tws_settings *s, struct tws_server_config *c)
 {
     size_t bytes = s->trusted_proxies.n * sizeof *c->trusted_proxies;
@@ -163,6 +179,8 @@ static tws_err fill(const struct tws_settings *s, struct tws_diag *diag,
                          "listen is missing: where to accept clients, such as "
                          "127.0.0.1:5202");
     err = take_site(s, diag, c);
+    if (err == TWS_OK)
+        err = take_tls(s, diag, c);
     if (err == TWS_OK)
         err = take_proxies(s, c);
     if (err == TWS_OK)
@@ -198,6 +216,9 @@ void tws_server_config_free(struct tws_server_config *c)
     tws_users_free(c->users, c->nusers);
     free(c->path);
     free(c->decoy);
+    free(c->tls.cert_file);
+    free(c->tls.cert_key_file);
+    free(c->tls.client_ca_file);
     free(c->trusted_proxies);
     tws_config_free_egress(c);
     free(c);

@@ -352,24 +352,26 @@ static const struct tws_option settings_rows[] = {
          "for every server. What an http:// or socks5h:// proxy is asked for stays a name."},
     {.name = "tls_min",
      .type = TWS_TYPE_CHOICE,
-     .flags = TWS_OPT_CLIENT | TWS_OPT_RELOAD,
+     .flags = TWS_OPT_BOTH | TWS_OPT_RELOAD,
      .offset = AT(tls_min),
      .fallback = "1.2",
      .choices = tls_versions,
      .arg = "VERSION",
-     .help = "The oldest TLS that is accepted, 1.2 or 1.3."},
+     .help = "The oldest TLS that is spoken, 1.2 or 1.3."},
     {.name = "cert_file",
      .type = TWS_TYPE_TEXT,
-     .flags = TWS_OPT_CLIENT | TWS_OPT_ARGV | TWS_OPT_RELOAD,
+     .flags = TWS_OPT_BOTH | TWS_OPT_ARGV | TWS_OPT_RELOAD,
      .offset = AT(cert_file),
      .min = 1,
      .max = TEXT_MAX,
      .arg = "FILE",
-     .help = "PEM file with a certificate, and the chain behind it, to show to a server that asks "
-             "for one; read anew for each connection. It may begin with $CREDENTIALS_DIRECTORY/."},
+     .help = "PEM file with a certificate, and its chain behind it. Server: speak TLS with it, "
+             "instead of a web server in front; read anew by a reload. Client: show it to a server "
+             "that asks for one; read anew for each link. It may begin with "
+             "$CREDENTIALS_DIRECTORY/."},
     {.name = "cert_key_file",
      .type = TWS_TYPE_TEXT,
-     .flags = TWS_OPT_CLIENT | TWS_OPT_ARGV | TWS_OPT_RELOAD,
+     .flags = TWS_OPT_BOTH | TWS_OPT_ARGV | TWS_OPT_RELOAD,
      .offset = AT(cert_key_file),
      .min = 1,
      .max = TEXT_MAX,
@@ -377,6 +379,16 @@ static const struct tws_option settings_rows[] = {
      .help =
          "PEM file with the private key of cert_file, without a passphrase. Not given: it is in "
          "cert_file too."},
+    {.name = "client_ca_file",
+     .type = TWS_TYPE_TEXT,
+     .flags = TWS_OPT_SERVER | TWS_OPT_ARGV | TWS_OPT_RELOAD,
+     .offset = AT(client_ca_file),
+     .min = 1,
+     .max = TEXT_MAX,
+     .arg = "FILE",
+     .help = "PEM file with the authorities one of which must have signed the certificate that "
+             "each client then has to show (cert_file of the client); only with cert_file. Whoever "
+             "has none does not see the decoy either."},
     {.name = "encrypt",
      .type = TWS_TYPE_CHOICE,
      .flags = TWS_OPT_BOTH | TWS_OPT_ARGV,

@@ -12,8 +12,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define MS             1000u
-#define DRAIN_CHECK_US 10000u
+#define MS                1000u
+#define EXPIRES_SOON_DAYS 7
+#define DRAIN_CHECK_US    10000u
 
 /* ---- walking ---- */
 
@@ -177,14 +178,47 @@ static void set_egress(struct tws_server *s, const struct tws_server_config *cfg
                                                .noutlets = cfg->noutlets};
 }
 
+/* What the files hold now, also when their names are the old ones. NULL without TLS. */
+static tws_err load_tls(const struct tws_server_config *cfg, struct tws_tls_server **out)
+{
+    char why[TWS_TLS_SERVER_WHY] = "";
+    tws_err err = TWS_OK;
+
+    *out = NULL;
+    if (cfg->tls.cert_file != NULL)
+        err = tws_tls_server_load(&cfg->tls, out, why);
+    if (err == TWS_CONFIG)
+        tws_log(TWS_LOG_ERROR, "no TLS", "reason=\"%s\"", why);
+    return err;
+}
+
+static void tell_certificate(const struct tws_server_config *cfg, const struct tws_tls_server *tls)
+{
+    int days = tls != NULL ? tws_tls_server_days(tls) : 0;
+
+    if (tls != NULL)
+        tws_log(days < EXPIRES_SOON_DAYS ? TWS_LOG_WARN : TWS_LOG_INFO, "certificate",
+                "file=%s valid_days=%d", cfg->tls.cert_file, days);
+}
+
 tws_err tws_server_reload(struct tws_server *s, const struct tws_server_config *cfg)
 {
+    struct tws_tls_server *tls = NULL;
     struct tws_node fresh;
 
     tws_list_init(&fresh);
-    tws_err err = make_accounts(s, cfg, &fresh);
-    if (err != TWS_OK)
+    tws_err err = load_tls(cfg, &tls);
+    if (err == TWS_OK)
+        err = make_accounts(s, cfg, &fresh);
+    if (err != TWS_OK) {
+        tws_tls_server_free(tls);
         return err;
+    }
+    tell_certificate(cfg, tls);
+    if (s->listener != NULL)
+        tws_ws_listener_set_tls(s->listener, tls);
+    else
+        tws_tls_server_free(tls);
     warn_of_restart(s->cfg, cfg);
     s->cfg = cfg;
     s->limits = cfg->link;
@@ -299,7 +333,7 @@ void tws_server_address(const struct tws_server *s, struct tws_sockaddr *out)
 
 /* ---- life ---- */
 
-static tws_err open_listener(struct tws_server *s)
+static tws_err open_listener(struct tws_server *s, struct tws_tls_server *tls)
 {
     const struct tws_server_config *cfg = s->cfg;
     const struct tws_upgrade_server o = {
@@ -321,9 +355,23 @@ static tws_err open_listener(struct tws_server *s)
         errno = saved;
         return err;
     }
-    tws_log(TWS_LOG_INFO, "listening", "listen=%s path=%s users=%zu", where,
-            cfg->path != NULL ? cfg->path : "any", cfg->nusers);
+    tws_ws_listener_set_tls(s->listener, tls);
+    tws_log(TWS_LOG_INFO, "listening", "listen=%s path=%s tls=%s users=%zu", where,
+            cfg->path != NULL ? cfg->path : "any", tls != NULL ? "on" : "off", cfg->nusers);
+    tell_certificate(cfg, tls);
     return TWS_OK;
+}
+
+static tws_err start_listening(struct tws_server *s)
+{
+    struct tws_tls_server *tls = NULL;
+    tws_err err = load_tls(s->cfg, &tls);
+
+    if (err == TWS_OK)
+        err = open_listener(s, tls);
+    if (err != TWS_OK)
+        tws_tls_server_free(tls);
+    return err;
 }
 
 tws_err tws_server_new(struct tws_loop *loop, struct tws_ws *ws,
@@ -348,7 +396,7 @@ tws_err tws_server_new(struct tws_loop *loop, struct tws_ws *ws,
     if (err == TWS_OK)
         err = make_accounts(s, cfg, &s->accounts);
     if (err == TWS_OK)
-        err = open_listener(s);
+        err = start_listening(s);
     if (err != TWS_OK) {
         tws_server_free(s);
         return err;

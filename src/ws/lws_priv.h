@@ -48,6 +48,7 @@ struct tws_upgrade_buffers {
 };
 
 struct tws_dial; /* dial_priv.h */
+struct tws_tls_guest;
 
 struct tws_upgrade {
     struct tws_node upgrades_node;
@@ -71,6 +72,8 @@ struct tws_upgrade {
     struct tws_sockaddr peer;
     char tls_why[TWS_WHY_MAX];        /* what will go wrong, when libwebsockets comes to tell it */
     struct tws_dial *dial;            /* client, until OPEN */
+    struct tws_tls_guest *tls_guest;  /* server, before take-over, if TLS is ours to end */
+    bool detached;                    /* the wire needs nothing of libwebsockets */
     struct tws_ws_listener *listener; /* server, while pending */
     struct tws_node pending_node;     /* in the listener */
 };
@@ -104,6 +107,16 @@ int tws_client_event(struct tws_upgrade *u, enum lws_callback_reasons reason, vo
 
 /* Cancels and frees what dials; NULL is fine. */
 void tws_dial_free(struct tws_dial *d);
+
+/* ---- tls_guest.c ---- */
+
+/* *holder is `g` from now on, and NULL when `g` is gone or somebody else holds it. Both may be
+ * NULL.
+ */
+void tws_tls_guest_hold(struct tws_tls_guest *g, struct tws_tls_guest **holder);
+/* At the quiet point: the socket and the SSL behind u->tls_guest, which is gone then. TWS_SYS: it
+ * is no quiet point. */
+TWS_MUST_USE tws_err tws_tls_guest_take(struct tws_upgrade *u, int *fd, SSL **ssl);
 
 /* ---- upgrade_server.c ---- */
 

@@ -64,6 +64,7 @@ static void upgrade_end(struct tws_upgrade *u)
     if (u->wsi != NULL)
         return;
     tws_server_settled(u);
+    tws_tls_guest_hold(u->tls_guest, NULL); /* it ends by itself */
     tws_dial_free(u->dial);
     u->dial = NULL;
     tws_timer_stop(&u->deadline);
@@ -81,7 +82,8 @@ static void drop_wire(struct tws_upgrade *u, const char *why)
     if (w == NULL)
         return;
     u->wire = NULL;
-    tws_wire_lose_owner(w, why);
+    if (!u->detached)
+        tws_wire_lose_owner(w, why);
     if (tws_list_linked(&u->wire_task.task_node)) {
         tws_task_cancel(&u->wire_task);
         tws_wire_close(w, TWS_WS_CLOSE_ABNORMAL);
@@ -227,27 +229,67 @@ static void on_wire_task(struct tws_task *t)
     struct tws_wire *w = u->wire;
 
     u->reported = true;
+    if (u->detached) {
+        u->wire = NULL;
+        u->ev.on_wire(u->arg, w);
+        tws_upgrade_kill(u);
+        return;
+    }
     u->ev.on_wire(u->arg, w);
+}
+
+/* The wire is done with an SSL that is not libwebsockets'. */
+static void release_ssl(void *arg)
+{
+    SSL_free(arg);
+}
+
+/* Socket and SSL are libwebsockets', which keeps the SSL alive. */
+static const char *take_from_lws(struct tws_upgrade *u, struct tws_wire_parts *parts)
+{
+    parts->fd = fcntl(u->fd, F_DUPFD_CLOEXEC, 0);
+    if (parts->fd < 0)
+        return strerror(errno);
+    (void)lws_rx_flow_control(u->wsi, 0);
+    lws_set_timeout(u->wsi, NO_PENDING_TIMEOUT, 0);
+    parts->ssl = lws_get_ssl(u->wsi);
+    parts->release = release;
+    parts->release_arg = u;
+    return NULL;
+}
+
+/* They are behind libwebsockets' descriptor, and it is needed no more. */
+static const char *take_from_guest(struct tws_upgrade *u, struct tws_wire_parts *parts)
+{
+    if (tws_tls_guest_take(u, &parts->fd, &parts->ssl) != TWS_OK)
+        return "a message came before the take-over";
+    (void)lws_rx_flow_control(u->wsi, 0);
+    lws_set_timeout(u->wsi, NO_PENDING_TIMEOUT, 0);
+    parts->release = release_ssl;
+    parts->release_arg = parts->ssl;
+    u->detached = true;
+    return NULL;
 }
 
 /* In a WRITEABLE callback, all sent. */
 static int take_over(struct tws_upgrade *u)
 {
-    struct tws_wire_parts parts = {.client = u->client, .release = release, .release_arg = u};
+    struct tws_wire_parts parts = {.client = u->client};
+    const char *why = NULL;
 
-    if (u->buffers->nin > 0) {
-        tws_upgrade_fail(u, 0, NULL, "a message came before the take-over");
+    if (u->buffers->nin > 0)
+        why = "a message came before the take-over";
+    else if (u->tls_guest != NULL)
+        why = take_from_guest(u, &parts);
+    else
+        why = take_from_lws(u, &parts);
+    if (why != NULL) {
+        tws_upgrade_fail(u, 0, NULL, "%s", why);
         return -1;
     }
-    parts.fd = fcntl(u->fd, F_DUPFD_CLOEXEC, 0);
-    if (parts.fd < 0) {
-        tws_upgrade_fail(u, 0, NULL, "%s", strerror(errno));
-        return -1;
-    }
-    (void)lws_rx_flow_control(u->wsi, 0);
-    lws_set_timeout(u->wsi, NO_PENDING_TIMEOUT, 0);
-    parts.ssl = lws_get_ssl(u->wsi);
     if (tws_wire_make(u->ws->loop, &parts, &u->wire) != TWS_OK) {
+        if (u->detached)
+            SSL_free(parts.ssl);
         tws_upgrade_fail(u, 0, NULL, "out of memory");
         return -1;
     }

@@ -11,10 +11,8 @@
  * A connection is pending from accept to take-over; the limits count those, and each has one
  * deadline for all of it.
  */
-#include "decoy_priv.h"
-#include "lws_priv.h"
+#include "listener_priv.h"
 
-#include "tws/base/log.h"
 #include "tws/net/listener.h"
 
 #include <errno.h>
@@ -26,30 +24,12 @@
 #define PENDING      1024
 #define PER_SOURCE   64
 
-struct tws_ws_listener {
-    struct tws_node listeners_node;
-    struct tws_ws *ws;
-    struct tws_listener *net; /* NULL: closed */
-    struct tws_sockaddr address;
-    struct tws_upgrade_events ev;
-    void *arg;
-    char *path;
-    struct tws_decoy *decoy;
-    struct tws_prefix *trusted;
-    size_t ntrusted;
-    uint64_t handshake_us;
-    unsigned max_pending, max_per_source;
-    struct tws_node guests;  /* heads are being read */
-    struct tws_node pending; /* upgrades before take-over */
-    unsigned npending;       /* in both */
-    struct tws_log_limit full_log;
-};
-
 struct guest {
     struct tws_node guests_node;
     struct tws_io io;
     struct tws_timer deadline;
     struct tws_ws_listener *listener;
+    struct tws_tls_guest *tls; /* it comes through; NULL: without TLS */
     struct tws_sockaddr peer;
     uint64_t since_us;
     int fd;
@@ -62,6 +42,7 @@ static void free_listener(struct tws_ws_listener *l)
     if (l == NULL)
         return;
     tws_listener_close(l->net);
+    tws_tls_server_free(l->tls);
     tws_decoy_free(l->decoy);
     tws_list_unlink(&l->listeners_node);
     free(l->path);
@@ -76,12 +57,16 @@ static void settle_one(struct tws_ws_listener *l)
 
 /* ---- sources ---- */
 
-static bool trusts(const struct tws_ws_listener *l, const struct tws_ip *ip)
+bool tws_ws_listener_trusts(const struct tws_ws_listener *l, const struct tws_sockaddr *peer)
 {
+    struct tws_ip ip;
+    uint16_t port;
+
+    tws_sockaddr_get(peer, &ip, &port);
     if (l->ntrusted == 0)
-        return tws_ip_is_loopback(ip);
+        return tws_ip_is_loopback(&ip);
     for (size_t i = 0; i < l->ntrusted; i++)
-        if (tws_prefix_contains(&l->trusted[i], ip))
+        if (tws_prefix_contains(&l->trusted[i], &ip))
             return true;
     return false;
 }
@@ -112,8 +97,7 @@ static void find_source(const struct tws_ws_listener *l, const struct tws_http_h
     struct tws_ip ip;
     uint16_t port;
 
-    tws_sockaddr_get(peer, &ip, &port);
-    if (!trusts(l, &ip) || !parse_source(h->forwarded_for, &ip, &port))
+    if (!tws_ws_listener_trusts(l, peer) || !parse_source(h->forwarded_for, &ip, &port))
         return;
     ip = tws_ip_unmap(ip);
     tws_sockaddr_set(peer, &ip, port);
@@ -135,9 +119,8 @@ static unsigned count_source(struct tws_ws_listener *l, const struct tws_sockadd
     return n;
 }
 
-/* A connection above a limit ends at once; said, but not for each. */
-static void turn_away(struct tws_ws_listener *l, int fd, const struct tws_sockaddr *peer,
-                      const char *limit)
+void tws_ws_listener_turn_away(struct tws_ws_listener *l, int fd, const struct tws_sockaddr *peer,
+                               const char *limit)
 {
     char text[TWS_HOSTPORT_TEXT];
 
@@ -173,12 +156,12 @@ static void adopt(struct tws_ws_listener *l, struct tws_upgrade *u, int fd)
 }
 
 static void begin_upgrade(struct tws_ws_listener *l, int fd, const struct tws_http_head *h,
-                          const struct tws_sockaddr *peer, uint64_t since_us)
+                          const struct tws_sockaddr *peer, const struct guest *g)
 {
     struct tws_upgrade *u = NULL;
 
     if (count_source(l, peer) >= l->max_per_source) {
-        turn_away(l, fd, peer, "max_pending_per_source");
+        tws_ws_listener_turn_away(l, fd, peer, "max_pending_per_source");
         return;
     }
     if (tws_upgrade_make(l->ws, &l->ev, l->arg, false, &u) != TWS_OK) {
@@ -191,7 +174,8 @@ static void begin_upgrade(struct tws_ws_listener *l, int fd, const struct tws_ht
     u->reported = true; /* the owner does not know it before on_open */
     tws_list_push_back(&l->pending, &u->pending_node);
     l->npending++;
-    tws_timer_start_at(&u->deadline, since_us + l->handshake_us);
+    tws_timer_start_at(&u->deadline, g->since_us + l->handshake_us);
+    tws_tls_guest_hold(g->tls, &u->tls_guest);
     adopt(l, u, fd);
 }
 
@@ -221,6 +205,12 @@ static int leave(struct guest *g)
     return fd;
 }
 
+static void end_guest(struct guest *g)
+{
+    tws_socket_close(leave(g));
+    tws_tls_guest_hold(g->tls, NULL);
+}
+
 static bool is_ours(const struct tws_ws_listener *l, const struct tws_http_head *h)
 {
     struct tws_span path = tws_http_head_path(h);
@@ -233,7 +223,6 @@ static void judge(struct guest *g, struct tws_span in)
 {
     struct tws_ws_listener *l = g->listener;
     struct tws_sockaddr peer = g->peer;
-    uint64_t since_us = g->since_us;
     struct tws_http_head head;
     tws_err err = tws_http_head_parse(in, &head);
     int fd;
@@ -245,10 +234,11 @@ static void judge(struct guest *g, struct tws_span in)
         tws_decoy_serve(l->decoy, fd, NULL);
     } else if (is_ours(l, &head)) {
         find_source(l, &head, &peer);
-        begin_upgrade(l, fd, &head, &peer, since_us);
+        begin_upgrade(l, fd, &head, &peer, g);
     } else {
         tws_decoy_serve(l->decoy, fd, &head);
     }
+    tws_tls_guest_hold(g->tls, NULL); /* unless the upgrade has it */
 }
 
 static void on_guest_io(struct tws_io *io, unsigned events)
@@ -261,28 +251,21 @@ static void on_guest_io(struct tws_io *io, unsigned events)
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (n <= 0)
-        tws_socket_close(leave(g));
+        end_guest(g);
     else
         judge(g, (struct tws_span){head, (size_t)n});
 }
 
 static void on_guest_deadline(struct tws_timer *t)
 {
-    struct guest *g = TWS_CONTAINER(t, struct guest, deadline);
-
-    tws_socket_close(leave(g));
+    end_guest(TWS_CONTAINER(t, struct guest, deadline));
 }
 
-static void on_accept(void *arg, int fd, const struct tws_sockaddr *peer)
+void tws_guest_begin(struct tws_ws_listener *l, int fd, const struct tws_sockaddr *peer,
+                     uint64_t since_us, struct tws_tls_guest *tls)
 {
-    struct tws_ws_listener *l = arg;
-    struct guest *g;
+    struct guest *g = calloc(1, sizeof(*g));
 
-    if (l->npending >= l->max_pending) {
-        turn_away(l, fd, peer, "max_pending");
-        return;
-    }
-    g = calloc(1, sizeof(*g));
     if (g == NULL || tws_io_start(l->ws->loop, &g->io, fd, on_guest_io) != TWS_OK) {
         free(g);
         tws_socket_close(fd);
@@ -291,12 +274,25 @@ static void on_accept(void *arg, int fd, const struct tws_sockaddr *peer)
     g->fd = fd;
     g->listener = l;
     g->peer = *peer;
-    g->since_us = tws_loop_now(l->ws->loop);
+    g->since_us = since_us;
+    tws_tls_guest_hold(tls, &g->tls);
     tws_timer_init(&g->deadline, l->ws->loop, on_guest_deadline);
-    tws_timer_start(&g->deadline, l->handshake_us);
+    tws_timer_start_at(&g->deadline, since_us + l->handshake_us);
     tws_list_init(&g->guests_node);
     tws_list_push_back(&l->guests, &g->guests_node);
     l->npending++;
+}
+
+static void on_accept(void *arg, int fd, const struct tws_sockaddr *peer)
+{
+    struct tws_ws_listener *l = arg;
+
+    if (l->npending >= l->max_pending)
+        tws_ws_listener_turn_away(l, fd, peer, "max_pending");
+    else if (l->tls != NULL)
+        tws_tls_guest_accept(l, fd, peer);
+    else
+        tws_guest_begin(l, fd, peer, tws_loop_now(l->ws->loop), NULL);
 }
 
 /* ---- life ---- */
@@ -336,6 +332,7 @@ tws_err tws_upgrade_listen(struct tws_ws *ws, const struct tws_upgrade_server *s
     l->arg = arg;
     tws_list_init(&l->guests);
     tws_list_init(&l->pending);
+    tws_list_init(&l->tls_guests);
     tws_list_init(&l->listeners_node);
     tws_list_push_back(&ws->listeners, &l->listeners_node);
     err = fill(l, s);
@@ -361,6 +358,12 @@ void tws_ws_listener_close(struct tws_ws_listener *l)
     l->net = NULL;
 }
 
+void tws_ws_listener_set_tls(struct tws_ws_listener *l, struct tws_tls_server *tls)
+{
+    tws_tls_server_free(l->tls);
+    l->tls = tls;
+}
+
 void tws_ws_listener_address(const struct tws_ws_listener *l, struct tws_sockaddr *out)
 {
     *out = l->address;
@@ -375,9 +378,10 @@ void tws_server_free_all(struct tws_ws *ws)
         struct tws_ws_listener *l = TWS_CONTAINER(it, struct tws_ws_listener, listeners_node);
 
         TWS_LIST_EACH(jt, jtmp, &l->guests)
-        tws_socket_close(leave(TWS_CONTAINER(jt, struct guest, guests_node)));
+        end_guest(TWS_CONTAINER(jt, struct guest, guests_node));
         TWS_LIST_EACH(jt, jtmp, &l->pending)
         tws_upgrade_kill(TWS_CONTAINER(jt, struct tws_upgrade, pending_node));
+        tws_tls_guests_free(l);
         free_listener(l);
     }
 }

@@ -55,7 +55,7 @@ struct tws_settings {
     struct tws_items headers, pin, resolve; /* char * */
     char *host, *sni;
     uint32_t tls_min; /* choice */
-    char *cert_file, *cert_key_file;
+    char *cert_file, *cert_key_file, *client_ca_file;
 
     char *path, *decoy;
     struct tws_items trusted_proxies; /* struct tws_prefix */

@@ -177,8 +177,9 @@ struct tws_outlet {
 
 struct tws_server_config {
     struct tws_hostport listen;
-    char *path;  /* NULL: any */
-    char *decoy; /* NULL: 404 */
+    char *path;               /* NULL: any */
+    char *decoy;              /* NULL: 404 */
+    struct tws_tls_files tls; /* without a cert_file: none */
     struct tws_prefix *trusted_proxies;
     size_t ntrusted_proxies;
     struct tws_user *users;

@@ -17,7 +17,8 @@ struct tws_server;
 
 /*
  * Starts to listen. `loop` and `ws` outlive the server; `cfg` is borrowed until tws_server_free()
- * or a successful reload. TWS_SYS: the address could not be bound (logged); TWS_NOMEM.
+ * or a successful reload. TWS_SYS: the address could not be bound (logged); TWS_CONFIG: the
+ * certificate is of no use (logged); TWS_NOMEM.
  */
 TWS_MUST_USE tws_err tws_server_new(struct tws_loop *loop, struct tws_ws *ws,
                                     const struct tws_server_config *cfg, struct tws_server **out);
@@ -26,9 +27,11 @@ void tws_server_free(struct tws_server *s);
 
 /*
  * Takes the next configuration. Sessions of a key that is gone end with code 18; other running
- * channels stay; changed rules and limits hold for new channels. Another `listen`, `path`, `decoy`
- * or list of trusted proxies needs a restart, and a warning says so. TWS_NOMEM: nothing has
- * changed and the old configuration stays borrowed; on success the old one is no longer used.
+ * channels stay; changed rules and limits hold for new channels. The certificate is read anew, for
+ * links that come from now on; links that are there stay. Another `listen`, `path`, `decoy`
+ * or list of trusted proxies needs a restart, and a warning says so. TWS_CONFIG (a
+ * certificate that is of no use, logged), TWS_NOMEM: nothing has changed and the old configuration
+ * stays borrowed; on success the old one is no longer used.
  */
 TWS_MUST_USE tws_err tws_server_reload(struct tws_server *s, const struct tws_server_config *cfg);
 

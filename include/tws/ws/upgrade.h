@@ -18,6 +18,7 @@
 #include "tws/net/loop.h"
 #include "tws/net/socket.h"
 #include "tws/ws/pin.h"
+#include "tws/ws/tls_server.h"
 #include "tws/ws/wire.h"
 
 #define TWS_SUBPROTOCOL     "tws.2"
@@ -102,6 +103,9 @@ TWS_MUST_USE tws_err tws_upgrade_listen(struct tws_ws *ws, const struct tws_upgr
                                         struct tws_ws_listener **out);
 /* Accepts no more; what is open goes on. */
 void tws_ws_listener_close(struct tws_ws_listener *l);
+/* TLS for those who come from now on, owned; NULL: none. Right behind tws_upgrade_listen() nobody
+ * has come yet. */
+void tws_ws_listener_set_tls(struct tws_ws_listener *l, struct tws_tls_server *tls);
 void tws_ws_listener_address(const struct tws_ws_listener *l, struct tws_sockaddr *out);
 
 /* Queues one handshake message (copied). TWS_FULL above TWS_UPGRADE_MESSAGE or one a second time
