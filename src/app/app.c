@@ -40,6 +40,8 @@ static int run(int argc, char **argv, unsigned verbose)
         return tws_command_check(argc, argv);
     if (strcmp(command, "keygen") == 0)
         return tws_command_keygen(argc, argv);
+    if (strcmp(command, "cleanup") == 0)
+        return tws_command_cleanup(argc, argv);
     if (is(command, "-h", "--help") || strcmp(command, "help") == 0)
         return tws_command_help(argc, argv);
     fprintf(stderr, "tws: \"%.40s\" is not a command; see tws --help\n", command);

@@ -3,7 +3,9 @@
 #include "tws/app/config.h"
 #include "tws/app/process.h"
 #include "tws/tunnel/client.h"
+#include "tws/tunnel/plan.h"
 
+#include <stdio.h>
 #include <unistd.h>
 
 static tws_err configure(const struct tws_settings *s, struct tws_diag *diag, void **config)
@@ -65,11 +67,27 @@ static tws_err serve(void *tunnel, const void *config, void (*on_end)(void *arg,
     return tws_client_serve_stdio(tunnel, STDIN_FILENO, STDOUT_FILENO, on_end, arg);
 }
 
+static tws_err dry_run(const void *config)
+{
+    return tws_plan_write(config, stdout);
+}
+
 int tws_command_client(int argc, char **argv, unsigned verbose)
 {
-    static const struct tws_role role = {TWS_OPT_CLIENT, "tws client", configure, discard,
-                                         start,          reload,       redial,    drain,
-                                         status,         stop,         serve};
+    static const struct tws_role role = {
+        .who = TWS_OPT_CLIENT,
+        .name = "tws client",
+        .configure = configure,
+        .discard = discard,
+        .start = start,
+        .reload = reload,
+        .redial = redial,
+        .drain = drain,
+        .status = status,
+        .stop = stop,
+        .serve = serve,
+        .dry_run = dry_run,
+    };
 
     return tws_process_run(&role, argc, argv, verbose);
 }

@@ -18,13 +18,15 @@ static const struct {
     bool has_remote;
     bool is_proxy; /* its clients say where they go, and who they are */
     bool reversible;
-    bool datagrams; /* the port is one of UDP */
+    bool datagrams;      /* the port is one of UDP */
+    bool without_listen; /* there is a default, or nothing to listen on */
 } kinds[] = {
-    [TWS_FORWARD_TCP] = {"tcp", true, false, true, false},
-    [TWS_FORWARD_SOCKS] = {"socks", false, true, true, false},
-    [TWS_FORWARD_HTTP] = {"http", false, true, true, false},
-    [TWS_FORWARD_PROXY] = {"proxy", false, true, true, false},
-    [TWS_FORWARD_UDP] = {"udp", true, false, false, true},
+    [TWS_FORWARD_TCP] = {.name = "tcp", .has_remote = true, .reversible = true},
+    [TWS_FORWARD_SOCKS] = {.name = "socks", .is_proxy = true, .reversible = true},
+    [TWS_FORWARD_HTTP] = {.name = "http", .is_proxy = true, .reversible = true},
+    [TWS_FORWARD_PROXY] = {.name = "proxy", .is_proxy = true, .reversible = true},
+    [TWS_FORWARD_UDP] = {.name = "udp", .has_remote = true, .datagrams = true},
+    [TWS_FORWARD_TRANSPARENT] = {.name = "transparent", .without_listen = true},
 };
 _Static_assert(sizeof kinds / sizeof *kinds == TWS_FORWARD_END, "each kind has its row");
 
@@ -168,6 +170,9 @@ static void judge_listen(const struct tws_settings *s, struct tws_diag *diag,
     if (f->listen.type == TWS_SPOT_INET && f->listen.port == 0 && !f->reverse)
         complain(s, diag, f,
                  "forward listens on port 0: give a port, or nobody would learn which it became");
+    if (!kinds[f->kind - 1].without_listen && f->listen.type == TWS_SPOT_NONE)
+        complain(s, diag, f, "forward of kind %s without listen: say where to accept connections",
+                 kinds[f->kind - 1].name);
     for (size_t i = 0; i < *list->n; i++) {
         const struct tws_spot *other = &(*list->items)[i].listen;
         enum tws_forward_kind kind = (*list->items)[i].kind;
@@ -232,6 +237,21 @@ static void judge_datagrams(const struct tws_settings *s, struct tws_diag *diag,
         complain(s, diag, f, "forward of kind udp: listen and remote are addresses with a port");
 }
 
+static void judge_networks(const struct tws_settings *s, struct tws_diag *diag,
+                           const struct tws_client_config *c, const struct tws_forward_settings *f)
+{
+    char why[TWS_CONFIG_WHY];
+
+    if (f->kind - 1 == TWS_FORWARD_TRANSPARENT) {
+        if (!tws_config_judge_transparent(c, f, why))
+            complain(s, diag, f, "%s", why);
+    } else if (f->networks.n > 0 || f->exclude.n > 0 || f->tproxy || f->local) {
+        complain(s, diag, f,
+                 "forward of kind %s has no use for networks, exclude, tproxy and local",
+                 kinds[f->kind - 1].name);
+    }
+}
+
 /* The i-th port of a range; what has no ports is as it is. */
 static struct tws_spot port_of(const struct tws_spot *range, unsigned i)
 {
@@ -278,11 +298,14 @@ static tws_err add_forward(const struct tws_settings *s, struct tws_diag *diag,
     judge_login(s, diag, f);
     judge_datagrams(s, diag, f);
     judge_allow(s, diag, f);
+    judge_networks(s, diag, c, f);
     for (unsigned i = 0; i < n; i++) {
         tws_err err = add_one(s, diag, &list, f, i);
         if (err != TWS_OK)
             return err;
     }
+    if (f->kind - 1 == TWS_FORWARD_TRANSPARENT)
+        return tws_config_take_transparent(c, &(*list.items)[*list.n - 1], f);
     return TWS_OK;
 }
 
@@ -368,6 +391,8 @@ static void free_list(struct tws_forward *list, size_t n)
         free(f->user);
         free(f->trusted);
         tws_rules_free(f->allow, f->nallow);
+        free(f->networks);
+        free(f->exclude);
     }
     free(list);
 }

@@ -33,6 +33,16 @@ void tws_config_take_resolve(const struct tws_settings *s, struct tws_diag *diag
  * caller. Complains to `diag` and goes on; TWS_NOMEM. */
 TWS_MUST_USE tws_err tws_config_take_identity(const struct tws_settings *s, struct tws_diag *diag,
                                               char **cert, char **key);
+
+/* Of a forward of the kind transparent: false, and `why` says what is wrong with it; `c` has the
+ * forwards before it. */
+#define TWS_CONFIG_WHY 256
+bool tws_config_judge_transparent(const struct tws_client_config *c,
+                                  const struct tws_forward_settings *f, char why[TWS_CONFIG_WHY]);
+/* What such a forward has beyond the others. TWS_NOMEM: *out is to be freed as if it were whole. */
+TWS_MUST_USE tws_err tws_config_take_transparent(struct tws_client_config *c,
+                                                 struct tws_forward *out,
+                                                 const struct tws_forward_settings *f);
 /* Whether the row `name` was written somewhere, and is not the default. */
 bool tws_config_given(const struct tws_settings *s, const char *name);
 /* The rows that both ends have. */

@@ -16,6 +16,7 @@ void tws_help_program(FILE *out)
           "  tws client --config FILE       accept connections and carry them to a server\n"
           "  tws check FILE...              read configuration files, say what is wrong (also -t)\n"
           "  tws keygen -o FILE [-n NAME]   make a client's key\n"
+          "  tws cleanup                    remove what a killed client left in the kernel\n"
           "  tws help client|server         options of a command (also tws client --help)\n"
           "  tws --version\n"
           "\n"

@@ -9,7 +9,7 @@
 #define TEXT_MAX  4096
 
 /* In the order of enum tws_forward_kind. */
-static const char *const kinds[] = {"tcp", "socks", "http", "proxy", "udp", NULL};
+static const char *const kinds[] = {"tcp", "socks", "http", "proxy", "udp", "transparent", NULL};
 _Static_assert(sizeof kinds / sizeof *kinds == TWS_FORWARD_END + 1, "kinds[] follows the enum");
 
 static const struct tws_option rows[] = {
@@ -22,7 +22,9 @@ static const struct tws_option rows[] = {
      .arg = "KIND",
      .help = "How connections come in and who says where they go. tcp: all go to remote; socks: "
              "each client says where, in SOCKS 4, 4a or 5; http: the same as an HTTP proxy; proxy: "
-             "both of these on one port; udp: datagrams, all to remote, each sender by itself."},
+             "both of these on one port; udp: datagrams, all to remote, each sender by itself; "
+             "transparent: the kernel catches connections to networks, of this machine and of "
+             "those behind it."},
     {.name = "reverse",
      .type = TWS_TYPE_FLAG,
      .flags = TWS_OPT_CLIENT,
@@ -32,13 +34,13 @@ static const struct tws_option rows[] = {
              "is one of the server's choice; the log says which."},
     {.name = "listen",
      .type = TWS_TYPE_SPOT,
-     .flags = TWS_OPT_CLIENT | TWS_OPT_REQUIRED,
+     .flags = TWS_OPT_CLIENT,
      .offset = AT(listen),
      .arg = "ADDR",
      .help =
          "Where to accept connections; an empty host is every address of the machine. A range of "
          "ports is a forward for each of them. The machine is the server's if reverse is set, and "
-         "the host an address of it or localhost."},
+         "the host an address of it or localhost. A transparent forward needs none."},
     {.name = "remote",
      .type = TWS_TYPE_SPOT,
      .flags = TWS_OPT_CLIENT,
@@ -101,6 +103,32 @@ static const struct tws_option rows[] = {
      .help = "Kinds socks, http and proxy with reverse: the targets that this client connects to "
              "for those who come in at the server; see TARGETS. The server's rules say nothing "
              "about them."},
+    {.name = "networks",
+     .type = TWS_TYPE_PREFIX,
+     .flags = TWS_OPT_CLIENT | TWS_OPT_LIST,
+     .offset = AT(networks),
+     .arg = "NETWORK",
+     .help = "Kind transparent: the destinations to catch, such as 10.0.0.0/8; 0.0.0.0/0 and ::/0 "
+             "are all of them but this machine's own addresses and the links to the server."},
+    {.name = "exclude",
+     .type = TWS_TYPE_PREFIX,
+     .flags = TWS_OPT_CLIENT | TWS_OPT_LIST,
+     .offset = AT(exclude),
+     .arg = "NETWORK",
+     .help = "Kind transparent: what of networks is left alone."},
+    {.name = "tproxy",
+     .type = TWS_TYPE_FLAG,
+     .flags = TWS_OPT_CLIENT,
+     .offset = AT(tproxy),
+     .fallback = "false",
+     .help = "Kind transparent: catch with TPROXY and a routing rule instead of REDIRECT."},
+    {.name = "local",
+     .type = TWS_TYPE_FLAG,
+     .flags = TWS_OPT_CLIENT,
+     .offset = AT(local),
+     .fallback = "false",
+     .help = "Kind transparent: catch this machine's own connections, and not those of machines "
+             "behind it."},
 };
 
 const struct tws_table tws_table_forward = {"forward", rows, sizeof rows / sizeof *rows,

@@ -533,6 +533,15 @@ static const struct tws_option settings_rows[] = {
      .brief = "how long a UDP flow may be silent",
      .help = "A flow of datagrams ends when it was silent for so long; a later datagram begins "
              "another."},
+    {.name = "dry_run",
+     .type = TWS_TYPE_FLAG,
+     .flags = TWS_OPT_CLIENT | TWS_OPT_ARGV | TWS_OPT_NO_FILE,
+     .offset = AT(dry_run),
+     .fallback = "false",
+     .brief = "print the nft and ip commands, change nothing",
+     .help =
+         "Print what transparent forwards would change of this machine, as nft and ip commands, "
+         "and end. Nothing is changed and nothing is connected."},
     {.name = "log",
      .type = TWS_TYPE_CHOICE,
      .flags = TWS_OPT_BOTH | TWS_OPT_ARGV | TWS_OPT_RELOAD,

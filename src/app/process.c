@@ -225,6 +225,15 @@ static int live(struct process *p)
     return err == TWS_OK ? p->exit_code : EXIT_FAILURE;
 }
 
+static int rehearse(const struct process *p)
+{
+    tws_err err = p->role->dry_run(p->config);
+
+    if (err != TWS_OK)
+        tws_log(TWS_LOG_ERROR, "cannot tell", "why=\"%s\"", why(err));
+    return err == TWS_OK && fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
 int tws_process_run(const struct tws_role *role, int argc, char **argv, unsigned verbose)
 {
     const char *name = role->name;
@@ -243,7 +252,7 @@ int tws_process_run(const struct tws_role *role, int argc, char **argv, unsigned
         code = tws_load_exit_code(err);
     } else {
         tws_log_stderr(&p.settings);
-        code = live(&p);
+        code = p.settings.dry_run ? rehearse(&p) : live(&p);
     }
     role->discard(p.config);
     tws_settings_fini(&p.settings);

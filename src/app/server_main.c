@@ -49,9 +49,17 @@ static void stop(void *tunnel)
 
 int tws_command_server(int argc, char **argv, unsigned verbose)
 {
-    static const struct tws_role role = {TWS_OPT_SERVER, "tws server", configure, discard,
-                                         start,          reload,       NULL,      drain,
-                                         status,         stop,         NULL};
+    static const struct tws_role role = {
+        .who = TWS_OPT_SERVER,
+        .name = "tws server",
+        .configure = configure,
+        .discard = discard,
+        .start = start,
+        .reload = reload,
+        .drain = drain,
+        .status = status,
+        .stop = stop,
+    };
 
     return tws_process_run(&role, argc, argv, verbose);
 }

@@ -11,6 +11,7 @@
 #include "loop_priv.h"
 
 #include "tws/base/log.h"
+#include "tws/net/origdst.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -274,6 +275,9 @@ const char *tws_listener_advice(int error)
                "port";
     case EADDRNOTAVAIL:
         return "; this machine has no such address";
+    case EPERM:
+        return "; this needs CAP_NET_ADMIN: start as root, or with "
+               "AmbientCapabilities=CAP_NET_ADMIN in the unit";
     case EACCES:
         return "; ports below 1024 need CAP_NET_BIND_SERVICE";
     default:
@@ -367,6 +371,22 @@ tws_err tws_listener_adopt(struct tws_loop *loop, int fd, tws_accept_fn *on_acce
         return err;
     }
     *out = l;
+    return TWS_OK;
+}
+
+tws_err tws_listener_set_transparent(struct tws_listener *l, uint32_t mark)
+{
+    for (unsigned i = 0; i < l->count; i++) {
+        struct sockaddr_storage at;
+        socklen_t len = sizeof at;
+        int fd = l->sockets[i].io.fd;
+
+        if (getsockname(fd, (struct sockaddr *)&at, &len) != 0 ||
+            setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof mark) != 0)
+            return TWS_SYS;
+        if (tws_socket_set_transparent(fd, at.ss_family) != TWS_OK)
+            return TWS_SYS;
+    }
     return TWS_OK;
 }
 

@@ -37,6 +37,7 @@ struct tws_arrival {
      * come. */
     bool is_request;
     struct tws_http_body body;
+    uint32_t *count; /* one more while it lives; NULL: none */
 };
 
 #endif

@@ -238,7 +238,7 @@ tws_err tws_client_reload(struct tws_client *c, const struct tws_client_config *
         return err;
     c->ingress.no_udp = cfg->link.no_udp;
     c->ingress.udp_timeout_ms = cfg->link.udp_timeout_ms;
-    err = tws_ingress_set(&c->ingress, cfg->forwards, cfg->nforwards);
+    err = tws_ingress_set(&c->ingress, cfg->name, cfg->forwards, cfg->nforwards);
     if (err != TWS_OK) {
         int saved = errno;
         for_others(pools, cfg->nservers, c->current, c->ncurrent, tws_pool_free);
@@ -430,7 +430,7 @@ tws_err tws_client_new(struct tws_loop *loop, struct tws_ws *ws,
     tws_err err = gather_pools(c, cfg, c->current);
     if (err == TWS_OK) {
         c->ncurrent = cfg->nservers;
-        err = tws_ingress_set(&c->ingress, cfg->forwards, cfg->nforwards);
+        err = tws_ingress_set(&c->ingress, cfg->name, cfg->forwards, cfg->nforwards);
     }
     if (err != TWS_OK) {
         int saved = errno;

@@ -19,7 +19,7 @@
 static const struct tws_inlet_ops *const kinds[] = {
     [TWS_FORWARD_TCP] = &tws_inlet_tcp,   [TWS_FORWARD_SOCKS] = &tws_inlet_socks,
     [TWS_FORWARD_HTTP] = &tws_inlet_http, [TWS_FORWARD_PROXY] = &tws_inlet_proxy,
-    [TWS_FORWARD_UDP] = &tws_inlet_udp,
+    [TWS_FORWARD_UDP] = &tws_inlet_udp,   [TWS_FORWARD_TRANSPARENT] = &tws_inlet_transparent,
 };
 _Static_assert(sizeof kinds / sizeof *kinds == TWS_FORWARD_END, "each kind has its operations");
 
@@ -60,6 +60,12 @@ static tws_err new_front(struct tws_ingress *in, const struct tws_arrival *a,
     return *out == NULL ? TWS_NOMEM : TWS_OK;
 }
 
+static void count(const struct tws_arrival *a, int more)
+{
+    if (a->count != NULL)
+        *a->count += (uint32_t)more;
+}
+
 static tws_err take_terms(const struct tws_ingress *in, struct tws_relay_config *cfg)
 {
     struct tws_judge_terms terms = {0};
@@ -78,8 +84,12 @@ static tws_err start_relay(struct tws_ingress *in, const struct tws_arrival *a,
                            struct tws_carrier *carrier, struct tws_channel *ch)
 {
     char source[TWS_HOSTPORT_TEXT], target[TWS_HOSTPORT_TEXT];
-    struct tws_relay_config cfg = {
-        .carrier = carrier, .channel = ch, .fd = a->fd, .source = source, .target = target};
+    struct tws_relay_config cfg = {.carrier = carrier,
+                                   .channel = ch,
+                                   .fd = a->fd,
+                                   .source = source,
+                                   .target = target,
+                                   .count = a->count};
     tws_err err = take_terms(in, &cfg);
 
     if (err == TWS_OK)
@@ -153,6 +163,7 @@ static void end_waiting(struct tws_ingress *in, struct waiting *w)
 {
     tws_list_unlink(&w->waiting_node);
     in->nwaiting--;
+    count(&w->arrival, -1);
     free(w);
 }
 
@@ -245,6 +256,7 @@ static void wait_in_line(struct tws_inlet *l, const struct tws_arrival *a)
     }
     tws_list_push_back(&in->waiting, &w->waiting_node);
     in->nwaiting++;
+    count(a, 1);
     if (!tws_timer_running(&in->timer))
         tws_timer_start(&in->timer, (uint64_t)in->wait_ms * MS);
     if (in->nwaiting >= WAITING_MAX || in->events->is_linked(in->arg))
@@ -314,6 +326,8 @@ static void tell_listening(const struct tws_inlet *l)
     tws_spot_format(&l->conf->remote, remote, sizeof remote);
     if (l->ops->greeter != NULL)
         tws_log(TWS_LOG_INFO, "listening", "listen=%s kind=%s", where, l->ops->greeter->name);
+    else if (l->conf->remote.type == TWS_SPOT_NONE)
+        tws_log(TWS_LOG_INFO, "listening", "listen=%s", where);
     else
         tws_log(TWS_LOG_INFO, "listening", "listen=%s remote=%s", where, remote);
 }
@@ -368,7 +382,8 @@ void tws_ingress_inlet_address(const struct tws_inlet *l, struct tws_sockaddr *o
 /* What is open serves another kind too if that opens the same. */
 static bool is_same(const struct tws_inlet *l, const struct tws_forward *conf)
 {
-    return l->ops->open == kinds[conf->kind]->open && l->listen.type == conf->listen.type &&
+    return l->ops->open == kinds[conf->kind]->open && l->conf->tproxy == conf->tproxy &&
+           l->conf->local == conf->local && l->listen.type == conf->listen.type &&
            l->listen.port == conf->listen.port && strcmp(l->listen.name, conf->listen.name) == 0;
 }
 
@@ -407,6 +422,28 @@ static tws_err open_fresh(struct tws_ingress *in, const struct tws_forward *forw
     return TWS_OK;
 }
 
+/* The kernel's rules for what is transparent of these. */
+static tws_err catch_all(struct tws_ingress *in, const char *name,
+                         const struct tws_forward *forwards, size_t n, struct tws_node *fresh)
+{
+    struct tws_catch *catches = calloc(n + 1, sizeof *catches);
+    size_t found = 0;
+
+    if (catches == NULL)
+        return TWS_NOMEM;
+    for (size_t i = 0; i < n; i++) {
+        if (forwards[i].kind != TWS_FORWARD_TRANSPARENT)
+            continue;
+        const struct tws_inlet *l = find(&in->inlets, &forwards[i]);
+        if (l == NULL)
+            l = find(fresh, &forwards[i]);
+        tws_inlet_catch(l, &forwards[i], &catches[found++]);
+    }
+    tws_err err = tws_catcher_set(&in->catcher, name, catches, found);
+    free(catches);
+    return err;
+}
+
 static void set_conf(struct tws_inlet *l, const struct tws_forward *conf)
 {
     if (l->conf == conf)
@@ -417,7 +454,8 @@ static void set_conf(struct tws_inlet *l, const struct tws_forward *conf)
         l->ops->changed(l);
 }
 
-tws_err tws_ingress_set(struct tws_ingress *in, const struct tws_forward *forwards, size_t n)
+tws_err tws_ingress_set(struct tws_ingress *in, const char *name,
+                        const struct tws_forward *forwards, size_t n)
 {
     struct tws_node next, fresh;
 
@@ -426,6 +464,13 @@ tws_err tws_ingress_set(struct tws_ingress *in, const struct tws_forward *forwar
     tws_err err = open_fresh(in, forwards, n, &fresh);
     if (err != TWS_OK)
         return err;
+    err = catch_all(in, name, forwards, n, &fresh);
+    if (err != TWS_OK) {
+        int saved = errno;
+        free_inlets(&fresh);
+        errno = saved;
+        return err;
+    }
     for (size_t i = 0; i < n; i++) {
         struct tws_inlet *l = find(&in->inlets, &forwards[i]);
         if (l == NULL)
@@ -444,6 +489,7 @@ void tws_ingress_stop(struct tws_ingress *in)
 {
     struct tws_node *it, *next;
 
+    tws_catcher_end(&in->catcher);
     TWS_LIST_EACH(it, next, &in->inlets)
     {
         struct tws_inlet *l = TWS_CONTAINER(it, struct tws_inlet, inlet_node);
@@ -479,12 +525,14 @@ void tws_ingress_init(struct tws_ingress *in, struct tws_loop *loop,
     tws_list_init(&in->associations);
     tws_timer_init(&in->timer, loop, on_timer);
     tws_partings_init(&in->partings, loop);
+    tws_catcher_init(&in->catcher, loop);
     tws_greetings_init(&in->greetings, loop, &in->partings, on_greeted);
 }
 
 void tws_ingress_fini(struct tws_ingress *in)
 {
     tws_timer_stop(&in->timer);
+    tws_catcher_fini(&in->catcher);
     free_inlets(&in->inlets);
     tws_partings_fini(&in->partings);
 }

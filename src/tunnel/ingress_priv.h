@@ -10,6 +10,7 @@
 #ifndef TWS_TUNNEL_INGRESS_PRIV_H
 #define TWS_TUNNEL_INGRESS_PRIV_H
 
+#include "catcher_priv.h"
 #include "greeting_priv.h"
 #include "judge_priv.h"
 #include "parting_priv.h"
@@ -52,6 +53,7 @@ struct tws_ingress {
     struct tws_partings partings; /* relays use it too */
     struct tws_node associations; /* struct association */
     uint32_t nassociations;
+    struct tws_catcher catcher; /* of transparent ones */
 };
 
 void tws_ingress_init(struct tws_ingress *in, struct tws_loop *loop,
@@ -61,10 +63,11 @@ void tws_ingress_init(struct tws_ingress *in, struct tws_loop *loop,
 void tws_ingress_fini(struct tws_ingress *in);
 
 /* Makes the forwards these: what is there stays, also with another remote. Nothing changes unless
- * all new ones opened. The records are borrowed until the next call. TWS_SYS (logged), TWS_NOMEM.
+ * all new ones opened. The records are borrowed until the next call. `name` is the
+ * client's, for what the kernel keeps. TWS_SYS (logged), TWS_NOMEM.
  */
-TWS_MUST_USE tws_err tws_ingress_set(struct tws_ingress *in, const struct tws_forward *forwards,
-                                     size_t n);
+TWS_MUST_USE tws_err tws_ingress_set(struct tws_ingress *in, const char *name,
+                                     const struct tws_forward *forwards, size_t n);
 /* One more way in, which the peer asked for over its channel `asked_by`; `conf` is borrowed until
  * it is removed. TWS_SYS with errno, TWS_NOMEM; nothing is logged. Not together with
  * tws_ingress_set(). */

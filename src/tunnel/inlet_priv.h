@@ -61,6 +61,12 @@ void tws_inlet_stream_address(const struct tws_inlet *l, struct tws_sockaddr *ou
 /* A listener's on_accept; `arg` is the inlet. */
 void tws_inlet_accepted(void *arg, int fd, const struct tws_sockaddr *peer);
 
+/* ---- ingress_transparent.c ---- */
+
+/* What an open inlet of the kind catches by `conf`, which it borrows. */
+void tws_inlet_catch(const struct tws_inlet *l, const struct tws_forward *conf,
+                     struct tws_catch *out);
+
 extern const struct tws_inlet_ops tws_inlet_tcp;
 extern const struct tws_inlet_ops tws_inlet_socks;
 extern const struct tws_inlet_ops tws_inlet_http;
@@ -69,5 +75,6 @@ extern const struct tws_inlet_ops tws_inlet_proxy; /* SOCKS and HTTP, told apart
 
 extern const struct tws_greeter tws_greeter_socks;
 extern const struct tws_greeter tws_greeter_http;
+extern const struct tws_inlet_ops tws_inlet_transparent;
 
 #endif

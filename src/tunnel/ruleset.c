@@ -132,10 +132,21 @@ static void guard_chain(FILE *out, const struct tws_ruleset *r)
     end_chain(out);
 }
 
+/* Without any chain of that type the kernel would forget how it changes packets. */
+static void keep_redirected(FILE *out, const struct tws_ruleset *r)
+{
+    if (!r->keep)
+        return;
+    begin_chain(out, "redirect_output", "nat hook output priority " NAT_PRIORITY);
+    end_chain(out);
+}
+
 static void redirect(FILE *out, const struct tws_ruleset *r)
 {
-    if (r->ending || !any_catch(r, false, false))
+    if (!any_catch(r, false, false)) {
+        keep_redirected(out, r);
         return;
+    }
     for (size_t i = 0; i < r->n; i++)
         if (!r->catches[i].tproxy)
             redirect_forward(out, &r->catches[i], i);
@@ -196,7 +207,7 @@ static void tproxy_output(FILE *out, const struct tws_ruleset *r)
     begin_chain(out, "tproxy_output", "route hook output priority " MANGLE_PRIORITY);
     fprintf(out, "\t\tmeta mark 0x%08x return\n", TWS_MARK_OWN);
     fputs("\t\tmeta l4proto != { tcp, udp } return\n", out);
-    if (!r->ending)
+    if (any_catch(r, true, false))
         fputs("\t\tct state new jump own_begins\n", out);
     fprintf(out, "\t\tct mark 0x%08x ct direction original meta mark set 0x%08x\n",
             r->footprint->mark, r->footprint->mark);
@@ -207,10 +218,13 @@ static void tproxy_prerouting(FILE *out, const struct tws_ruleset *r)
 {
     begin_chain(out, "tproxy_prerouting", "filter hook prerouting priority " MANGLE_PRIORITY);
     fputs("\t\tmeta l4proto != { tcp, udp } return\n", out);
-    if (!r->ending && any_catch(r, true, true))
+    if (any_catch(r, true, true))
         fputs("\t\tct state new jump others_begin\n", out);
     fprintf(out, "\t\tct mark != 0x%08x return\n", r->footprint->mark);
     fputs("\t\tct direction reply return\n", out);
+    /* A connection that stands, even when its network is no longer to be caught. */
+    fprintf(out, "\t\tmeta l4proto tcp socket transparent 1 meta mark set 0x%08x accept\n",
+            r->footprint->mark);
     for (size_t i = 0; i < r->n; i++)
         if (r->catches[i].tproxy)
             deliver(out, r, i);
@@ -219,16 +233,15 @@ static void tproxy_prerouting(FILE *out, const struct tws_ruleset *r)
 
 static void tproxy(FILE *out, const struct tws_ruleset *r)
 {
-    if (!any_catch(r, true, false))
+    if (!any_catch(r, true, false) && !r->keep)
         return;
-    for (size_t i = 0; i < r->n && !r->ending; i++)
+    for (size_t i = 0; i < r->n; i++)
         if (r->catches[i].tproxy)
             tproxy_forward(out, r, i);
-    if (!r->ending) {
+    if (any_catch(r, true, false))
         begins_chain(out, r, "own_begins", false);
-        if (any_catch(r, true, true))
-            begins_chain(out, r, "others_begin", true);
-    }
+    if (any_catch(r, true, true))
+        begins_chain(out, r, "others_begin", true);
     tproxy_output(out, r);
     tproxy_prerouting(out, r);
 }

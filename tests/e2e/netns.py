@@ -42,10 +42,14 @@ def can_make():
 needs_wires = unittest.skipUnless(can_make(), "network namespaces and TUN devices need root")
 
 
+def enter_file(file):
+    if _libc.setns(file.fileno(), CLONE_NEWNET) != 0:
+        raise OSError(ctypes.get_errno(), f"setns {file.name}")
+
+
 def enter(path):
     with open(path, "rb") as file:
-        if _libc.setns(file.fileno(), CLONE_NEWNET) != 0:
-            raise OSError(ctypes.get_errno(), f"setns {path}")
+        enter_file(file)
 
 
 class Wire:
@@ -116,5 +120,4 @@ class Machines:
             try:
                 yield
             finally:
-                if _libc.setns(home.fileno(), CLONE_NEWNET) != 0:
-                    raise OSError(ctypes.get_errno(), "setns back")
+                enter_file(home)

@@ -208,14 +208,15 @@ class Process:
 class Tws(Process):
     """`tws ARGUMENTS`, with a service manager's ear."""
 
-    def __init__(self, name, arguments, folder, env=None, limits=None, cwd=None):
+    def __init__(self, name, arguments, folder, env=None, limits=None, cwd=None, under=()):
         self.told = []
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         address = os.path.join(folder, f"n{time.monotonic_ns()}")
         self._socket.bind(address)
         threading.Thread(target=self._listen, daemon=True).start()
         env = dict(env if env is not None else os.environ, NOTIFY_SOCKET=address)
-        super().__init__(name, [TWS, *arguments], folder, env, limits, cwd)
+        os.chmod(address, 0o777)  # `under` may make it another user's process
+        super().__init__(name, [*under, TWS, *arguments], folder, env, limits, cwd)
 
     def _listen(self):
         while True:

@@ -8,6 +8,8 @@ int tws_command_server(int argc, char **argv, unsigned verbose);
 int tws_command_check(int argc, char **argv);
 /* tws keygen [-o FILE] [-n NAME]: makes a key. */
 int tws_command_keygen(int argc, char **argv);
+/* tws cleanup: removes what killed clients left in the kernel. */
+int tws_command_cleanup(int argc, char **argv);
 /* tws help [COMMAND | options [--man | --markdown]] */
 int tws_command_help(int argc, char **argv);
 

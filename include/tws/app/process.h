@@ -32,6 +32,8 @@ struct tws_role {
      * on_end() is the end of the process. May be NULL. */
     tws_err (*serve)(void *tunnel, const void *config, void (*on_end)(void *arg, bool clean),
                      void *arg, bool *serving);
+    /* Prints what it would change of this machine; NULL: nothing. */
+    tws_err (*dry_run)(const void *config);
 };
 
 /* Runs until a signal ends it. `verbose`: -v given before the subcommand. The exit code. */

@@ -51,7 +51,7 @@ struct tws_settings {
     char *key_file;
     uint32_t connections, retry_timeout_ms;
     char *proxy, *ca_file, *name;
-    bool insecure;
+    bool insecure, dry_run;
     struct tws_items headers, pin, resolve; /* char * */
     char *host, *sni;
     uint32_t tls_min; /* choice */
@@ -81,6 +81,8 @@ struct tws_forward_settings {
     struct tws_items trusted; /* struct tws_prefix */
     char *trusted_file;
     struct tws_items allow; /* struct tws_rule */
+    struct tws_items networks, exclude; /* struct tws_prefix */
+    bool tproxy, local;
 };
 
 struct tws_egress_settings {

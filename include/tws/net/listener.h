@@ -38,6 +38,9 @@ TWS_MUST_USE tws_err tws_listener_open_unix(struct tws_loop *loop, const char *p
  * TWS_SYS: EINVAL if it does not listen. */
 TWS_MUST_USE tws_err tws_listener_adopt(struct tws_loop *loop, int fd, tws_accept_fn *on_accept,
                                         void *arg, struct tws_listener **out);
+/* Makes its sockets take what TPROXY gives them, and mark what they send, as those they accept do.
+ * TWS_SYS: EPERM without CAP_NET_ADMIN. */
+TWS_MUST_USE tws_err tws_listener_set_transparent(struct tws_listener *l, uint32_t mark);
 /* No callback comes after it. NULL is fine. */
 void tws_listener_close(struct tws_listener *l);
 /* Takes effect at once, also inside on_accept. */

@@ -54,11 +54,12 @@ struct tws_rule {
 
 /* How connections come in, and who says where they go. */
 enum tws_forward_kind {
-    TWS_FORWARD_TCP,   /* accepted on `listen`, all to `remote` */
-    TWS_FORWARD_SOCKS, /* its client says where: SOCKS 4, 4a, 5 */
-    TWS_FORWARD_HTTP,  /* an HTTP proxy */
-    TWS_FORWARD_PROXY, /* both */
-    TWS_FORWARD_UDP,   /* datagrams to `listen`, a flow for each sender, all to `remote` */
+    TWS_FORWARD_TCP,         /* accepted on `listen`, all to `remote` */
+    TWS_FORWARD_SOCKS,       /* its client says where: SOCKS 4, 4a, 5 */
+    TWS_FORWARD_HTTP,        /* an HTTP proxy */
+    TWS_FORWARD_PROXY,       /* both */
+    TWS_FORWARD_UDP,         /* datagrams to `listen`, a flow for each sender, all to `remote` */
+    TWS_FORWARD_TRANSPARENT, /* the kernel catches connections to `networks` */
     TWS_FORWARD_END,
 };
 
@@ -72,6 +73,10 @@ struct tws_forward {
     size_t ntrusted;
     struct tws_rule *allow; /* of a reversed proxy: where this client connects to for it */
     size_t nallow;
+    struct tws_prefix *networks, *exclude; /* of the kind transparent; no two networks overlap */
+    size_t nnetworks, nexclude;
+    bool tproxy; /* by TPROXY and not REDIRECT */
+    bool local;  /* only connections of this machine itself */
 };
 
 /* What both ends know of sessions, links and channels. */

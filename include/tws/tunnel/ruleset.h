@@ -35,7 +35,7 @@ struct tws_ruleset {
     const struct tws_footprint *footprint;
     const struct tws_catch *catches;
     size_t n;
-    bool ending; /* nothing new is caught; what was goes on */
+    bool keep; /* what other rules of this table caught goes on */
 };
 
 /* Replaces the footprint's table by one for `r`, in one transaction, whatever was there. */

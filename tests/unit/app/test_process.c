@@ -164,8 +164,19 @@ static tws_err serve(void *tunnel, const void *config, void (*on_end)(void *arg,
     return TWS_OK;
 }
 
-static const struct tws_role role = {TWS_OPT_CLIENT, "tws test", configure, discard, start, reload,
-                                     redial,         drain,      status,    stop,    serve};
+static const struct tws_role role = {
+    .who = TWS_OPT_CLIENT,
+    .name = "tws test",
+    .configure = configure,
+    .discard = discard,
+    .start = start,
+    .reload = reload,
+    .redial = redial,
+    .drain = drain,
+    .status = status,
+    .stop = stop,
+    .serve = serve,
+};
 
 static int run(int argc, const char *const *words)
 {

@@ -105,12 +105,12 @@ static const struct {
      "f:2:3: forwards: found a map, expected a list of maps\n"},
     {TWS_OPT_CLIENT, "forwards:\n  - 127.0.0.1:80\n",
      "f:2:5: forwards: found \"127.0.0.1:80\", expected a map in each entry of the list\n"},
-    {TWS_OPT_CLIENT, "forwards:\n  - remote: a:1\n", "f:2:5: this forward has no \"listen\"\n"},
-    {TWS_OPT_CLIENT, "forwards:\n  - remote: a:1\n    listn: 127.0.0.1:80\n",
-     "f:3:5: unknown key \"listn\", the nearest is \"listen\"\n"
-     "f:2:5: this forward has no \"listen\"\n"},
-    {TWS_OPT_CLIENT, "forwards:\n  - listen: 127.0.0.1:80\n    kind: udpp\n",
-     "f:3:11: kind: found \"udpp\", expected tcp, socks, http, proxy or udp\n"},
+    {TWS_OPT_CLIENT, "uplinks:\n  - weight: 2\n", "f:2:5: this uplink has no \"name\"\n"},
+    {TWS_OPT_CLIENT, "uplinks:\n  - weight: 2\n    nmae: a\n",
+     "f:3:5: unknown key \"nmae\", the nearest is \"name\"\n"
+     "f:2:5: this uplink has no \"name\"\n"},
+    {TWS_OPT_CLIENT, "uplinks:\n  - name: a\n    role: reserve\n",
+     "f:3:11: role: found \"reserve\", expected available or backup\n"},
     {TWS_OPT_CLIENT, "forwards:\n  - listen: 127.0.0.1:80\n    remote: a:1\n    remote: a:2\n",
      "f:4:5: remote is given twice, first on line 3\n"},
     {TWS_OPT_SERVER, "allow: 10.0.0.0/8\n",

@@ -112,7 +112,8 @@ END_TEST
     "\t\tmeta l4proto != { tcp, udp } return\n"
 #define TPROXY_DELIVER                                                                             \
     "\t\tct mark != 0x54580abc return\n"                                                           \
-    "\t\tct direction reply return\n"
+    "\t\tct direction reply return\n"                                                              \
+    "\t\tmeta l4proto tcp socket transparent 1 meta mark set 0x54580abc accept\n"
 
 START_TEST(tproxy_keeps_the_destination_and_takes_udp_too)
 {
@@ -147,17 +148,11 @@ END_TEST
 
 START_TEST(at_the_end_what_was_caught_goes_on_and_nothing_new_is)
 {
-    struct networks to = networks("10.0.0.0/8"), also = networks("11.0.0.0/8");
-    const struct tws_catch c[] = {
-        {.networks = to.list, .nnetworks = to.n, .port = 5000, .tproxy = true},
-        {.networks = also.list, .nnetworks = also.n, .port = 4000}};
-
-    expect(&(struct tws_ruleset){&footprint, c, 2, true},
-           BEGIN TPROXY_OUTPUT TPROXY_MARK TPROXY_PREROUTING TPROXY_DELIVER
-           "\t\tip daddr { 10.0.0.0/8 } meta l4proto tcp meta mark set 0x54580abc "
-           "tproxy ip to 127.0.0.1:5000 accept\n"
-           "\t}\n"
-           "}\n");
+    expect(&(struct tws_ruleset){.footprint = &footprint, .keep = true},
+           BEGIN "\tchain redirect_output {\n"
+                 "\t\ttype nat hook output priority -110; policy accept;\n"
+                 "\t}\n" TPROXY_OUTPUT TPROXY_MARK TPROXY_PREROUTING TPROXY_DELIVER "\t}\n"
+                 "}\n");
 }
 END_TEST
 
@@ -207,8 +202,8 @@ START_TEST(a_route_is_found_by_its_rule_and_goes_before_it)
 {
     char *text = text_of(tws_ruleset_ip);
 
-    ck_assert_str_eq(text, "rule add fwmark 0x54580abc lookup 1415056060 pref 900 protocol 119\n"
-                           "route replace local default dev lo table 1415056060 protocol 119\n");
+    ck_assert_str_eq(text, "rule add fwmark 0x54580abc lookup 1415056060 pref 900 protocol 120\n"
+                           "route replace local default dev lo table 1415056060 protocol 120\n");
     free(text);
     text = text_of(tws_ruleset_ip_remove);
     ck_assert_str_eq(text, "route flush table 1415056060\n"

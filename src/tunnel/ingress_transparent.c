@@ -1,0 +1,127 @@
+/*
+ * ingress_transparent.c - the kind `transparent`: the kernel brings connections here that were made
+ * to somebody else; the server connects them to where they were going.
+ *
+ * The listener is on every address where REDIRECT brings others' connections to, and on loopback
+ * where it can be. Whoever comes by himself is refused: he would be connected to himself.
+ */
+#include "inlet_priv.h"
+
+#include "tws/net/capability.h"
+#include "tws/net/origdst.h"
+#include "tws/tunnel/footprint.h"
+
+#include <errno.h>
+
+static tws_err open_transparent(struct tws_inlet *l)
+{
+    struct tws_hostport at = {.host = "localhost", .port = l->listen.port};
+    tws_err err = TWS_OK;
+
+    if (!tws_net_admin()) {
+        errno = EPERM;
+        return TWS_SYS;
+    }
+    if (!l->conf->tproxy && !l->conf->local)
+        at.host[0] = '\0';
+    err = tws_listener_open(l->ingress->loop, &at, tws_inlet_accepted, l, &l->listener);
+    if (err != TWS_OK || !l->conf->tproxy)
+        return err;
+    /* The mark keeps what we answer out of the rules' hands. */
+    err = tws_listener_set_transparent(l->listener, TWS_MARK_OWN);
+    if (err != TWS_OK)
+        tws_inlet_close_stream(l);
+    return err;
+}
+
+void tws_inlet_catch(const struct tws_inlet *l, const struct tws_forward *conf,
+                     struct tws_catch *out)
+{
+    struct tws_sockaddr at;
+    struct tws_ip ip;
+
+    *out = (struct tws_catch){.networks = conf->networks,
+                              .nnetworks = conf->nnetworks,
+                              .exclude = conf->exclude,
+                              .nexclude = conf->nexclude,
+                              .tproxy = conf->tproxy,
+                              .only_own = conf->local};
+    tws_listener_address(l->listener, &at);
+    tws_sockaddr_get(&at, &ip, &out->port);
+}
+
+/* ---- where a connection goes ---- */
+
+static bool same(const struct tws_sockaddr *a, const struct tws_sockaddr *b)
+{
+    struct tws_ip ip, other;
+    uint16_t port, other_port;
+
+    tws_sockaddr_get(a, &ip, &port);
+    tws_sockaddr_get(b, &other, &other_port);
+    return port == other_port && tws_ip_equal(&ip, &other);
+}
+
+/* Nothing was changed about it, and it came: it was made to this socket. */
+static bool was_made_to_us(const struct tws_inlet *l, int fd, const struct tws_sockaddr *to)
+{
+    struct tws_sockaddr own;
+    struct tws_ip ip;
+    uint16_t port, own_port;
+
+    if (!l->conf->tproxy)
+        return tws_origdst_own(fd, &own) != TWS_OK || same(&own, to);
+    tws_listener_address(l->listener, &own);
+    tws_sockaddr_get(&own, &ip, &own_port);
+    tws_sockaddr_get(to, &ip, &port);
+    return port == own_port && tws_ip_is_loopback(&ip);
+}
+
+static bool is_in(const struct tws_prefix *list, size_t n, const struct tws_ip *ip)
+{
+    for (size_t i = 0; i < n; i++)
+        if (tws_prefix_contains(&list[i], ip))
+            return true;
+    return false;
+}
+
+static bool refuse(const struct tws_inlet *l, const struct tws_arrival *a, const char *why)
+{
+    struct tws_ingress *in = l->ingress;
+    char source[TWS_HOSTPORT_TEXT];
+
+    if (!tws_source_limit_allow(&in->greetings.limit, &a->source, tws_loop_now(in->loop)))
+        return false;
+    tws_sockaddr_format(&a->source, source, sizeof source);
+    tws_log(TWS_LOG_WARN, "connection refused", "source=%s reason=\"%s\"", source, why);
+    return false;
+}
+
+static bool aim(const struct tws_inlet *l, struct tws_arrival *a)
+{
+    const struct tws_forward *conf = l->conf;
+    struct tws_sockaddr to;
+    struct tws_ip ip;
+    uint16_t port;
+    tws_err err = conf->tproxy ? tws_origdst_own(a->fd, &to) : tws_origdst_redirected(a->fd, &to);
+
+    if (err != TWS_OK)
+        return refuse(l, a, "the kernel does not tell where it was going");
+    if (was_made_to_us(l, a->fd, &to))
+        return refuse(l, a, "it was made to this listener itself, which is for caught connections");
+    tws_sockaddr_get(&to, &ip, &port);
+    if (!is_in(conf->networks, conf->nnetworks, &ip) || is_in(conf->exclude, conf->nexclude, &ip))
+        return refuse(l, a, "some other rule brought it here: it goes to none of the networks");
+    a->target = (struct tws_target){
+        .type = ip.family == 4 ? TWS_TARGET_IPV4 : TWS_TARGET_IPV6, .ip = ip, .port = port};
+    a->count = &l->ingress->catcher.live;
+    return true;
+}
+
+const struct tws_inlet_ops tws_inlet_transparent = {
+    .open = open_transparent,
+    .close = tws_inlet_close_stream,
+    .pause = tws_inlet_pause_stream,
+    .address = tws_inlet_stream_address,
+    .aim = aim,
+};
