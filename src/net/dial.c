@@ -42,7 +42,7 @@ static int bind_source(int fd, int family, const struct tws_connect_from *from, 
     return error == 0 ? bind_to(fd, &from->ip, 0) : error;
 }
 
-static int apply_source(int fd, int family, const struct tws_connect_from *from, bool keep_port)
+int tws_dial_source(int fd, int family, const struct tws_connect_from *from, bool keep_port)
 {
     size_t n = strnlen(from->interface, sizeof from->interface);
 
@@ -64,7 +64,7 @@ static int dial_once(const struct tws_sockaddr *to, const struct tws_connect_fro
 
     if (s < 0)
         return errno;
-    int error = apply_source(s, family, from, keep_port);
+    int error = tws_dial_source(s, family, from, keep_port);
     if (error == 0) {
         tws_socket_set_nodelay(s);
         /* Mostly there is something to send at once: it carries the last ACK of the handshake. */

@@ -6,6 +6,9 @@
 
 /* Begins to connect; 0 and *fd, or an errno value. */
 int tws_dial(const struct tws_sockaddr *to, const struct tws_connect_from *from, int *fd);
+/* Makes `fd`, not yet connected, start where `from` says: 0 or an errno value. `keep_port`: at its
+ * port, if that can be had. */
+int tws_dial_source(int fd, int family, const struct tws_connect_from *from, bool keep_port);
 /* After `events` of fd: 0 connected (*own is its address here), EINPROGRESS not yet, else why
  * not. */
 int tws_dial_outcome(int fd, unsigned events, const struct tws_sockaddr *to,

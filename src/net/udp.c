@@ -1,6 +1,8 @@
 /* udp.c - see udp.h. */
 #include "tws/net/udp.h"
 
+#include "dial_priv.h"
+
 #include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
@@ -121,22 +123,31 @@ tws_err tws_udp_bind(const struct tws_hostport *hp, int fds[TWS_UDP_SOCKETS], un
     return bind_ip("0.0.0.0", hp->port, ONE_STACK, &fds[0]);
 }
 
-tws_err tws_udp_connect(const struct tws_sockaddr *from, const struct tws_sockaddr *to, int *out)
+static int connect_once(const struct tws_connect_from *from, const struct tws_sockaddr *to,
+                        bool keep_port, int *out)
 {
-    int fd = socket(to->ss.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int family = to->ss.ss_family;
+    int fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), error = 0;
 
     if (fd < 0)
-        return TWS_SYS;
-    if (from != NULL && bind(fd, (const struct sockaddr *)&from->ss, from->len) != 0)
-        goto fail;
-    if (connect(fd, (const struct sockaddr *)&to->ss, to->len) != 0)
-        goto fail;
-    *out = fd;
-    return TWS_OK;
+        return errno;
+    if (from != NULL)
+        error = tws_dial_source(fd, family, from, keep_port);
+    if (error == 0 && connect(fd, (const struct sockaddr *)&to->ss, to->len) != 0)
+        error = errno;
+    if (error != 0)
+        tws_socket_close(fd);
+    else
+        *out = fd;
+    return error;
+}
 
-fail:
-    tws_socket_close(fd);
-    return TWS_SYS;
+tws_err tws_udp_connect(const struct tws_connect_from *from, const struct tws_sockaddr *to, int *fd)
+{
+    errno = connect_once(from, to, true, fd);
+    if (errno == EADDRNOTAVAIL && from != NULL && from->port != 0)
+        errno = connect_once(from, to, false, fd);
+    return errno == 0 ? TWS_OK : TWS_SYS;
 }
 
 /* ---- our own address, beside a datagram ---- */
@@ -216,6 +227,7 @@ tws_err tws_udp_recv(int fd, struct tws_udp_datagram out[TWS_UDP_BATCH], unsigne
         return errno == EAGAIN || errno == EINTR ? TWS_BLOCKED : TWS_SYS;
     for (int i = 0; i < got; i++) {
         out[i].data = (struct tws_span){room[i], msgs[i].msg_len};
+        out[i].head = (struct tws_span){NULL, 0};
         out[i].peer.len = msgs[i].msg_hdr.msg_namelen;
         out[i].local.family = 0;
         out[i].local_port = 0;

@@ -1,18 +1,23 @@
 /*
  * egress_udp.c - see egress_priv.h: flows of datagrams. Each has a socket of its own, connected to
- * the one address that its judge allowed: nothing else is sent to or heard from.
+ * the one address that its judge allowed: nothing else is sent to or heard from. Where the socket
+ * starts, and whether a PROXY header goes in front of each datagram, is the outlet's to say.
  *
  * A name is resolved in the line of dials; what comes meanwhile waits, within the limits that
  * handshakes announce. An ICMP error ends the flow with its reason.
  */
 #include "egress_priv.h"
 #include "flow_priv.h"
+#include "outlet_priv.h"
 
 #include "tws/net/resolver.h"
 #include "tws/net/udp.h"
 #include "tws/proto/code.h"
+#include "tws/proto/frame.h"
+#include "tws/proto/proxy_header.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,6 +38,9 @@ struct exit {
     struct tws_io io;        /* running: there is a socket */
     struct tws_udp_sender sender;
     struct tws_permit permit;
+    struct tws_ip_port source; /* the client's; family 0: not known */
+    uint8_t *head;             /* in front of each datagram to the target; NULL: nothing */
+    size_t nhead;
     struct tws_throttle *down;
     struct tws_waiter down_wait;
     uint16_t port;
@@ -89,6 +97,7 @@ static void over(struct tws_flow *f, uint16_t code)
 
     (void)code;
     stop(x);
+    free(x->head);
     x->egress->judge->nchannels--;
     tws_loop_free_later(x->egress->carrier->loop, x);
 }
@@ -176,7 +185,7 @@ static void send_one(struct exit *x, struct tws_span in)
         }
         tws_throttle_take(x->down, in.n);
     }
-    tws_udp_send(&x->sender, &(struct tws_udp_datagram){.data = in});
+    tws_udp_send(&x->sender, &(struct tws_udp_datagram){.data = in, .head = {x->head, x->nhead}});
 }
 
 static void keep_early(struct exit *x, struct tws_span in)
@@ -268,32 +277,124 @@ static void begin(struct exit *x, int fd)
     send_early(x);
 }
 
+static const char *host_of(const struct exit *x)
+{
+    return x->flow.target + strlen(x->flow.target) + 1;
+}
+
+/* ---- the way out ---- */
+
+static struct tws_target target_of(const struct exit *x, const struct tws_ip *ip)
+{
+    struct tws_hostport named = {.port = x->port};
+    struct tws_target t = {
+        .type = ip->family == 4 ? TWS_TARGET_IPV4 : TWS_TARGET_IPV6, .ip = *ip, .port = x->port};
+
+    if (host_of(x)[0] == '\0')
+        return t;
+    (void)snprintf(named.host, sizeof named.host, "%s", host_of(x));
+    tws_target_from_hostport(&named, &t);
+    return t;
+}
+
+static const struct tws_outlet *outlet_of(const struct exit *x, const struct tws_ip *ip)
+{
+    const struct tws_egress_config *cfg = x->egress->cfg;
+    struct tws_target t = target_of(x, ip);
+    const struct tws_outward o = {
+        .kind = TWS_KIND_UDP, .target = &t, .resolved = ip, .source = x->source};
+    bool unsure;
+
+    return cfg->noutlets == 0 ? NULL : tws_outlet_find(cfg->outlets, cfg->noutlets, &o, &unsure);
+}
+
+static struct tws_target as_target(const struct tws_ip_port *a)
+{
+    uint8_t type = a->ip.family == 4 ? TWS_TARGET_IPV4 : TWS_TARGET_IPV6;
+
+    return (struct tws_target){.type = a->ip.family == 0 ? 0 : type, .ip = a->ip, .port = a->port};
+}
+
+#define DGRAM 2 /* the low half of byte 13 of a PROXY header says how it travels */
+
+/* Version 2 of the PROXY protocol, once for the flow. False: no memory. */
+static bool make_head(struct exit *x, const struct tws_ip_port *to)
+{
+    struct tws_target source = as_target(&x->source), target = as_target(to);
+    struct tws_proxy_header h;
+    uint8_t bytes[TWS_PROXY_V2_MAX];
+    struct tws_writer w = tws_writer(bytes, sizeof bytes);
+
+    tws_proxy_header_make(&source, &target, &h);
+    tws_proxy_header_write_v2(&w, &h);
+    if (h.known)
+        bytes[13] = (uint8_t)((bytes[13] & 0xf0) | DGRAM);
+    x->head = malloc(w.len);
+    if (x->head == NULL)
+        return false;
+    memcpy(x->head, bytes, w.len);
+    x->nhead = w.len;
+    return true;
+}
+
+/* Why datagrams cannot go out by it, or NULL. */
+static const char *unfit(const struct tws_outlet *o)
+{
+    if (o != NULL && o->via != NULL)
+        return "via: the upstream proxy is asked for no datagrams";
+    if (o != NULL && o->send_proxy == TWS_SEND_PROXY_V1)
+        return "send_proxy: version 1 has no datagrams";
+    return NULL;
+}
+
+/* A socket to the address, by its outlet. -1: none; *error, or else *why, says what is wrong. */
+static int try_address(struct exit *x, const struct tws_ip *ip, int *error, const char **why)
+{
+    const struct tws_outlet *o = outlet_of(x, ip);
+    const struct tws_ip_port *instead = o == NULL ? NULL : tws_outlet_redirect(o, &x->source);
+    struct tws_ip_port at = instead != NULL ? *instead : (struct tws_ip_port){*ip, x->port};
+    struct tws_connect_from from;
+    struct tws_sockaddr to;
+    int fd = -1;
+
+    *why = unfit(o);
+    if (*why == NULL)
+        *why = tws_outlet_from(o, &x->source, &from);
+    if (*why != NULL)
+        return -1;
+    tws_sockaddr_set(&to, &at.ip, at.port);
+    if (tws_udp_connect(&from, &to, &fd) != TWS_OK) {
+        *error = errno;
+        return -1;
+    }
+    if (o == NULL || o->send_proxy == TWS_SEND_PROXY_NO || make_head(x, &at))
+        return fd;
+    tws_socket_close(fd);
+    *error = ENOMEM;
+    return -1;
+}
+
 /* Connects to the first of the addresses that may be sent to and that there is a way to. */
 static void connect_to(struct exit *x, const struct tws_ip *ips, size_t n)
 {
     struct tws_judge *j = x->egress->judge;
+    const char *why = "no rule of the user allows the address";
     int error = 0, fd = -1;
+    bool allowed = false;
 
     for (size_t i = 0; i < n && fd < 0; i++) {
         struct tws_ip ip = tws_ip_unmap(ips[i]);
-        struct tws_sockaddr to;
         if (!j->ops->address(j, &x->permit, &ip, x->port))
             continue;
-        tws_sockaddr_set(&to, &ip, x->port);
-        if (tws_udp_connect(NULL, &to, &fd) != TWS_OK)
-            error = errno;
+        allowed = true;
+        fd = try_address(x, &ip, &error, &why);
     }
     if (fd >= 0)
         begin(x, fd);
     else if (error != 0)
         fail(x, error);
     else
-        tws_flow_end(&x->flow, TWS_CODE_FORBIDDEN, "no rule of the user allows the address");
-}
-
-static const char *host_of(const struct exit *x)
-{
-    return x->flow.target + strlen(x->flow.target) + 1;
+        tws_flow_end(&x->flow, allowed ? TWS_CODE_UNREACHABLE : TWS_CODE_FORBIDDEN, why);
 }
 
 static void on_resolved(struct tws_resolve *q, const struct tws_resolved *r)
@@ -346,6 +447,7 @@ static struct exit *new_exit(struct tws_egress *e, const struct tws_request *rq)
     x->egress = e;
     x->permit = rq->permit;
     x->port = rq->open->target.port;
+    x->source = tws_outlet_source(&rq->open->source);
     x->io.fd = x->sender.fd = -1;
     tws_place_init(&x->place, start_resolving);
     tws_resolve_init(&x->resolve, on_resolved);
@@ -368,7 +470,7 @@ tws_err tws_egress_udp(struct tws_egress *e, const struct tws_request *rq)
     if (x == NULL)
         return TWS_NOMEM;
     if (e->cfg->no_udp)
-        tws_flow_end(&x->flow, TWS_CODE_FORBIDDEN, "no_udp is set on the server");
+        tws_flow_end(&x->flow, TWS_CODE_FORBIDDEN, "no_udp is set");
     else if (t->type == TWS_TARGET_NAME)
         tws_place_enter(e, &x->place);
     else

@@ -408,6 +408,8 @@ tws_err tws_reverse_set(struct tws_reverse *r, const struct tws_client_config *c
     tws_list_init(&old);
     tws_list_append_all(&old, &r->wishes);
     r->egress_cfg.connect_timeout_ms = cfg->connect_timeout_ms;
+    r->egress_cfg.udp_timeout_ms = cfg->link.udp_timeout_ms;
+    r->egress_cfg.no_udp = cfg->link.no_udp;
     for (size_t i = 0; i < cfg->nreverses; i++) {
         struct wish *w = find_wish(&old, &cfg->reverses[i]);
         if (w == NULL)

@@ -4,8 +4,10 @@ import re
 import resource
 import signal
 import socket
+import struct
 import subprocess
 import threading
+import unittest
 
 from tws_e2e import Case, ask, free_port, needs, needs_cut, not_sanitized, wait_until
 
@@ -20,7 +22,7 @@ class Echo:
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
         self.socket.bind((host, port))
         self.port = self.socket.getsockname()[1]
-        self.mark, self.seen = mark, set()
+        self.mark, self.seen, self.last = mark, set(), None
         threading.Thread(target=self._serve, daemon=True).start()
 
     def _serve(self):
@@ -28,6 +30,7 @@ class Echo:
             try:
                 data, sender = self.socket.recvfrom(65536)
                 self.seen.add(sender[1])
+                self.last = (sender[0], data)
                 self.socket.sendto(self.mark + data, sender)
             except OSError:
                 return
@@ -36,8 +39,10 @@ class Echo:
         self.socket.close()
 
 
-def client(port, host="127.0.0.1", timeout=5.0):
+def client(port, host="127.0.0.1", timeout=5.0, source=None):
     peer = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
+    if source:
+        peer.bind((source, 0))
     peer.connect((host, port))
     peer.settimeout(timeout)
     return peer
@@ -140,7 +145,7 @@ class Udp(Case):
         tunnel = self.forward(self.echo().port, server={"no_udp": True})
         with client(tunnel.port, timeout=0.2) as peer:
             self.assertIsNone(answer(peer, b"anybody?"))
-        tunnel.client.wait_log(r"warn flow reset .*reason=\"[^\"]+\" text=\"no_udp is set on the server\"")
+        tunnel.client.wait_log(r"warn flow reset .*reason=\"[^\"]+\" text=\"no_udp is set\"")
 
     def test_rules_close_udp_too(self):
         tunnel = self.forward(self.echo().port, allow=["127.0.0.1:1"])
@@ -148,6 +153,47 @@ class Udp(Case):
             self.assertIsNone(answer(peer, b"anybody?"))
         tunnel.client.wait_log(r"warn flow reset .*text=\"no rule of the user allows the target\"")
         self.assertEqual(udp_sockets(tunnel.server.popen.pid), [])
+
+    @unittest.skipUnless(os.getuid() == 0, "a foreign source address needs CAP_NET_ADMIN")
+    def test_ways_out_hold_for_flows_or_refuse_them(self):
+        echoes = {way: self.echo() for way in ("bind", "spoof", "send_proxy", "via", "v1", "moved")}
+        to = {way: [f"udp/127.0.0.1:{echo.port}"] for way, echo in echoes.items()}
+        elsewhere = free_port()
+        tunnel = self.tunnel(*(echo.port for echo in echoes.values()), plain=True, start=False, server={"egress": [
+            {"to": to["bind"], "bind": "127.0.0.66"},
+            {"to": to["spoof"], "spoof": True, "from": ["127.0.0.0/8"]},
+            {"to": to["send_proxy"], "send_proxy": "v2"},
+            {"to": to["via"], "via": "socks5://127.0.0.1:1080"},
+            {"to": to["v1"], "send_proxy": "v1"},
+            {"to": [f"udp/127.0.0.1:{elsewhere}"], "ipv4": f"127.0.0.1:{echoes['moved'].port}"}]},
+            allow=["127.0.0.1:1-65535"])
+        tunnel.targets[5] = f"127.0.0.1:{elsewhere}"
+        tunnel.client_settings["forwards"] = [{"kind": "udp", "listen": f"127.0.0.1:{port}", "remote": target}
+                                              for port, target in zip(tunnel.ports, tunnel.targets)]
+        tunnel.start_server()
+        tunnel.start_client()
+        self.wait_up(tunnel)
+        ports = dict(zip(echoes, tunnel.ports))
+        with client(ports["bind"]) as peer:
+            self.assertEqual(answer(peer, b"hello", 3), b"hello")
+        self.assertEqual(echoes["bind"].last, ("127.0.0.66", b"hello"))
+        with client(ports["spoof"], source="127.0.0.77") as peer:
+            self.assertEqual(answer(peer, b"hello", 3), b"hello")
+        self.assertEqual(echoes["spoof"].last[0], "127.0.0.77")
+        with client(ports["moved"]) as peer:
+            self.assertEqual(answer(peer, b"hello", 3), b"hello")
+        with client(ports["send_proxy"], source="127.0.0.78") as peer:
+            source = peer.getsockname()[1]
+            got = answer(peer, b"hello", 3)
+        target = echoes["send_proxy"].port
+        self.assertEqual(got, b"\r\n\r\n\0\r\nQUIT\n\x21\x12\0\x0c" + socket.inet_aton("127.0.0.78") +
+                         socket.inet_aton("127.0.0.1") + struct.pack(">HH", source, target) + b"hello")
+        for way, words in (("via", "via: the upstream proxy is asked for no datagrams"),
+                           ("v1", "send_proxy: version 1 has no datagrams")):
+            with client(ports[way], timeout=0.2) as peer:
+                self.assertIsNone(answer(peer, b"hello"))
+            tunnel.client.wait_log(f"flow reset .*text=\"{words}\"")
+            self.assertIsNone(echoes[way].last)
 
     def test_a_port_that_nobody_has_is_reported_and_flows_come_back_with_it(self):
         port = free_port()

@@ -9,6 +9,7 @@
 
 #include "tws/base/addr.h"
 #include "tws/base/bytes.h"
+#include "tws/net/connector.h"
 #include "tws/net/socket.h"
 
 #define TWS_UDP_BATCH   32u
@@ -22,10 +23,10 @@
  */
 TWS_MUST_USE tws_err tws_udp_bind(const struct tws_hostport *hp, int fds[TWS_UDP_SOCKETS],
                                   unsigned *n);
-/* A non-blocking socket that is bound to `from` (NULL: the kernel's choice) and connected to `to`.
- * TWS_SYS with errno. */
-TWS_MUST_USE tws_err tws_udp_connect(const struct tws_sockaddr *from, const struct tws_sockaddr *to,
-                                     int *fd);
+/* A non-blocking socket that starts at `from` (connector.h; NULL: the kernel's choice) and is
+ * connected to `to`. TWS_SYS with errno. */
+TWS_MUST_USE tws_err tws_udp_connect(const struct tws_connect_from *from,
+                                     const struct tws_sockaddr *to, int *fd);
 /* Large buffers for a socket; AF_INET, AF_INET6: and the addresses that datagrams came to. */
 void tws_udp_prepare(int fd, int family);
 

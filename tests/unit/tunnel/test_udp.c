@@ -161,7 +161,7 @@ START_TEST(no_udp_holds_for_flows_that_come_after_a_reload)
     round_trip(near, 100);
     world_do(w, refuse_udp);
     put(later, "x", 1);
-    world_await_log(w, "no_udp is set on the server", 1);
+    world_await_log(w, "no_udp is set", 1);
     round_trip(near, 100);
     close(near);
     close(later);
