@@ -25,7 +25,7 @@ static const struct {
     [TWS_FORWARD_SOCKS] = {.name = "socks", .is_proxy = true, .reversible = true},
     [TWS_FORWARD_HTTP] = {.name = "http", .is_proxy = true, .reversible = true},
     [TWS_FORWARD_PROXY] = {.name = "proxy", .is_proxy = true, .reversible = true},
-    [TWS_FORWARD_UDP] = {.name = "udp", .has_remote = true, .datagrams = true},
+    [TWS_FORWARD_UDP] = {.name = "udp", .has_remote = true, .reversible = true, .datagrams = true},
     [TWS_FORWARD_TRANSPARENT] = {.name = "transparent", .without_listen = true},
 };
 _Static_assert(sizeof kinds / sizeof *kinds == TWS_FORWARD_END, "each kind has its row");

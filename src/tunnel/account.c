@@ -1,5 +1,6 @@
 /* account.c - see account_priv.h. */
 #include "account_priv.h"
+#include "listens_priv.h"
 
 #include "tws/base/secret.h"
 #include "tws/proto/code.h"
@@ -21,7 +22,7 @@ static uint16_t judge_listening(const struct tws_user *u, const struct tws_open 
 {
     struct tws_hostport where;
 
-    if (tws_acl_listen(u, &open->target, &where))
+    if (tws_acl_listen(u, tws_listens_kind(open), &open->target, &where))
         return TWS_CODE_NONE;
     *why = "no listen rule of the user allows the address";
     return TWS_CODE_FORBIDDEN;
@@ -56,12 +57,12 @@ static bool judge_address(struct tws_judge *j, const struct tws_permit *permit,
     return u != NULL && tws_acl_address(u, permit->kind, permit->verdict, ip, port);
 }
 
-static bool judge_listen(struct tws_judge *j, const struct tws_target *t,
+static bool judge_listen(struct tws_judge *j, uint8_t kind, const struct tws_target *t,
                          struct tws_hostport *where)
 {
     const struct tws_user *u = from_judge(j)->user;
 
-    return u != NULL && tws_acl_listen(u, t, where);
+    return u != NULL && tws_acl_listen(u, kind, t, where);
 }
 
 static bool judge_room(struct tws_judge *j)

@@ -19,6 +19,7 @@ struct listening {
     struct tws_inlet *inlet;
     struct tws_forward conf; /* listen: as the rules have it; remote: what it is bound to */
     struct tws_target asked;
+    uint8_t accepts; /* enum tws_kind */
     uint64_t since_us;
 };
 
@@ -163,6 +164,11 @@ static const struct tws_ingress_events ingress_events = {
 
 /* ---- taking over ---- */
 
+struct place {
+    uint8_t kind; /* of what is accepted there */
+    struct tws_spot where;
+};
+
 static bool is(const struct tws_spot *s, const char *host)
 {
     return strcmp(s->name, host) == 0;
@@ -195,21 +201,22 @@ static bool collide(const struct tws_spot *a, const struct tws_spot *b)
            (is_one_of_localhost(a) && is_one_of_localhost(b));
 }
 
-static struct listening *find_collision(const struct tws_listens *ls, const struct tws_spot *where)
+/* Who keeps `want` from listening, among those of `ls`. */
+static struct listening *find_collision(const struct tws_listens *ls, const struct place *want)
 {
     struct tws_node *it, *next;
 
     TWS_LIST_EACH(it, next, &ls->list)
     {
         struct listening *g = TWS_CONTAINER(it, struct listening, listening_node);
-        if (collide(&g->conf.listen, where))
+        if (g->accepts == want->kind && collide(&g->conf.listen, &want->where))
             return g;
     }
     return NULL;
 }
 
-/* Why `where` cannot be taken over from who has it, or NULL. */
-static const char *who_keeps_it(const struct tws_listens *ls, const struct tws_spot *where)
+/* Why `want` cannot be taken over from who has it, or NULL. */
+static const char *who_keeps_it(const struct tws_listens *ls, const struct place *want)
 {
     struct tws_node *it, *next;
     bool older = true;
@@ -219,7 +226,7 @@ static const char *who_keeps_it(const struct tws_listens *ls, const struct tws_s
         struct tws_listens *other = TWS_CONTAINER(it, struct tws_listens, listens_node);
         if (other == ls)
             older = false;
-        if (find_collision(other, where) == NULL)
+        if (find_collision(other, want) == NULL)
             continue;
         if (other == ls)
             return "this session listens there already";
@@ -229,7 +236,7 @@ static const char *who_keeps_it(const struct tws_listens *ls, const struct tws_s
     return NULL;
 }
 
-static void take_over(const struct tws_listens *ls, const struct tws_spot *where)
+static void take_over(const struct tws_listens *ls, const struct place *want)
 {
     struct tws_node *it, *next;
     struct listening *g;
@@ -237,7 +244,7 @@ static void take_over(const struct tws_listens *ls, const struct tws_spot *where
     TWS_LIST_EACH(it, next, &ls->egress->judge->listens)
     {
         const struct tws_listens *other = TWS_CONTAINER(it, struct tws_listens, listens_node);
-        while ((g = find_collision(other, where)) != NULL)
+        while ((g = find_collision(other, want)) != NULL)
             end_listening(g, TWS_CODE_RESOURCES, "another session of the same user took it over");
     }
 }
@@ -254,6 +261,7 @@ static void note_address(struct listening *g)
     tws_sockaddr_get(&sa, &ip, &at.port);
     tws_ip_format(&ip, at.host, sizeof at.host);
     g->conf.remote = tws_spot_of(&at);
+    tws_ingress_changed(g->inlet);
 }
 
 static struct tws_span bound_address(const struct listening *g, uint8_t buf[TWS_TARGET_MAX])
@@ -301,7 +309,7 @@ static tws_err refuse_busy(struct tws_listens *ls, const struct tws_request *rq,
     return tws_egress_refuse(ls->egress, rq, TWS_CODE_RESOURCES, why);
 }
 
-static enum tws_forward_kind kind_of(uint8_t speaks)
+static enum tws_forward_kind kind_of(const struct tws_open *open)
 {
     static const enum tws_forward_kind kinds[] = {
         [TWS_SPEAKS_SOCKS] = TWS_FORWARD_SOCKS,
@@ -309,7 +317,9 @@ static enum tws_forward_kind kind_of(uint8_t speaks)
         [TWS_SPEAKS_PROXY] = TWS_FORWARD_PROXY,
     };
 
-    return speaks == 0 ? TWS_FORWARD_TCP : kinds[speaks];
+    if (tws_listens_kind(open) == TWS_KIND_UDP)
+        return TWS_FORWARD_UDP;
+    return open->speaks == 0 ? TWS_FORWARD_TCP : kinds[open->speaks];
 }
 
 static tws_err listen_on(struct tws_listens *ls, const struct tws_request *rq,
@@ -321,7 +331,11 @@ static tws_err listen_on(struct tws_listens *ls, const struct tws_request *rq,
         return TWS_NOMEM;
     g->listens = ls;
     g->conf.listen = *where;
-    g->conf.kind = kind_of(rq->open->speaks);
+    g->conf.remote = *where; /* and its port, as soon as it is known */
+    if (where->name[0] == '\0')
+        memcpy(g->conf.remote.name, "::", sizeof "::");
+    g->conf.kind = kind_of(rq->open);
+    g->accepts = tws_listens_kind(rq->open);
     g->asked = rq->open->target;
     tws_err err = tws_ingress_add(&ls->ingress, &g->conf, tws_channel_id(rq->channel), &g->inlet);
     if (err != TWS_OK) {
@@ -355,6 +369,7 @@ static struct tws_listens *new_listens(struct tws_egress *e)
     tws_ingress_init(&ls->ingress, e->carrier->loop, &ingress_events, ls,
                      e->cfg->connect_timeout_ms);
     ls->ingress.judge = e->judge;
+    ls->ingress.udp_timeout_ms = e->cfg->udp_timeout_ms;
     e->listens = ls;
     return ls;
 }
@@ -362,22 +377,23 @@ static struct tws_listens *new_listens(struct tws_egress *e)
 tws_err tws_egress_listen(struct tws_egress *e, const struct tws_request *rq)
 {
     struct tws_listens *ls = e->listens != NULL ? e->listens : new_listens(e);
+    struct place want = {.kind = tws_listens_kind(rq->open)};
     struct tws_hostport at;
 
     if (ls == NULL)
         return TWS_NOMEM;
-    if (rq->open->accepts != 0 && rq->open->accepts != TWS_KIND_TCP)
-        return tws_egress_refuse(e, rq, TWS_CODE_FORBIDDEN, "only TCP is listened for");
-    if (!e->judge->ops->listen(e->judge, &rq->open->target, &at))
+    if (want.kind == TWS_KIND_UDP && e->cfg->no_udp)
+        return tws_egress_refuse(e, rq, TWS_CODE_FORBIDDEN, "no_udp is set on the server");
+    if (!e->judge->ops->listen(e->judge, want.kind, &rq->open->target, &at))
         return tws_egress_refuse(e, rq, TWS_CODE_FORBIDDEN, NULL);
-    struct tws_spot where = tws_spot_of(&at);
-    const char *why = who_keeps_it(ls, &where);
+    want.where = tws_spot_of(&at);
+    const char *why = who_keeps_it(ls, &want);
     if (why != NULL)
         return tws_egress_refuse(e, rq, TWS_CODE_RESOURCES, why);
-    take_over(ls, &where);
+    take_over(ls, &want);
     if (!is_room(e->judge))
         return tws_egress_refuse(e, rq, TWS_CODE_RESOURCES, "the user's max_listens is reached");
-    return listen_on(ls, rq, &where);
+    return listen_on(ls, rq, &want.where);
 }
 
 void tws_listens_ready(struct tws_listens *ls)
@@ -391,7 +407,7 @@ static bool is_still_allowed(const struct listening *g)
     struct tws_judge *j = judge_of(g);
     struct tws_hostport at;
 
-    if (!j->ops->listen(j, &g->asked, &at))
+    if (!j->ops->listen(j, g->accepts, &g->asked, &at))
         return false;
     struct tws_spot where = tws_spot_of(&at);
     return strcmp(where.name, g->conf.listen.name) == 0;
@@ -404,6 +420,7 @@ void tws_listens_recheck(struct tws_listens *ls)
     if (ls == NULL)
         return;
     ls->ingress.wait_ms = ls->egress->cfg->connect_timeout_ms;
+    ls->ingress.udp_timeout_ms = ls->egress->cfg->udp_timeout_ms;
     TWS_LIST_EACH(it, next, &ls->list)
     {
         struct listening *g = TWS_CONTAINER(it, struct listening, listening_node);

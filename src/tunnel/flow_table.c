@@ -26,6 +26,9 @@ struct tws_flow_entry {
     struct tws_node state_node;
     struct tws_flow_entry *chain; /* the next one in its bucket */
     struct tws_open *open;        /* until there is a channel */
+    struct tws_judge *judge;      /* that counts it; NULL: none, or not yet */
+    struct tws_throttle *down;    /* of what the peer sends; NULL: no limit */
+    struct tws_waiter down_wait;
     uint64_t hash;
     uint64_t held_us; /* since when; 0: it is not held */
     uint16_t nkey;
@@ -112,6 +115,7 @@ static void take_out(struct tws_flow_entry *e)
 
 static void free_entry(struct tws_flow_entry *e)
 {
+    tws_waiter_leave(&e->down_wait);
     free(e->open);
     e->open = NULL;
     tws_loop_free_later(e->flow.idle_timer.loop, e);
@@ -131,6 +135,23 @@ static void end(struct tws_flow_entry *e, uint16_t code)
 
 /* ---- what the flow tells ---- */
 
+static void nothing(struct tws_waiter *w)
+{
+    (void)w; /* datagrams do not wait for a rate: they are dropped */
+}
+
+static bool is_too_fast(struct tws_flow_entry *e, size_t n)
+{
+    if (e->down == NULL)
+        return false;
+    if (tws_throttle_allows(e->down, n + 1, &e->down_wait) == 0) {
+        e->flow.dropped++;
+        return true;
+    }
+    tws_throttle_take(e->down, n);
+    return false;
+}
+
 static void deliver(struct tws_flow *f, struct tws_span in)
 {
     struct tws_flow_entry *e = from_flow(f);
@@ -140,6 +161,8 @@ static void deliver(struct tws_flow *f, struct tws_span in)
         return;
     e->answered = true;
     put_in(e, &t->answered);
+    if (is_too_fast(e, in.n))
+        return;
     t->cfg.deliver(t->cfg.owner, (struct tws_span){e->bytes, e->nkey}, in);
 }
 
@@ -178,6 +201,9 @@ static void over(struct tws_flow *f, uint16_t code)
 
     (void)code;
     e->has_channel = false;
+    if (e->judge != NULL)
+        e->judge->nchannels--;
+    e->judge = NULL;
     if (is_held(e))
         return;
     take_out(e);
@@ -260,9 +286,22 @@ static struct tws_flow_entry *new_entry(struct tws_flows *t, struct tws_span key
     tws_list_init(&e->state_node);
     tws_list_push_back(&t->waiting, &e->state_node);
     tws_flow_init(&e->flow, t->cfg.loop, &entry_ops, t->cfg.idle_us);
+    tws_waiter_init(&e->down_wait, nothing);
     e->flow.source = (const char *)e->bytes + e->nkey;
     e->flow.target = e->flow.source + strlen(e->flow.source) + 1;
     return e;
+}
+
+static void take_terms(struct tws_flow_entry *e, struct tws_judge *j)
+{
+    struct tws_judge_terms terms = {0};
+
+    if (j == NULL || !j->ops->terms(j, &terms))
+        return; /* a removed key: its session is ending */
+    e->judge = j;
+    e->judge->nchannels++;
+    e->flow.up = terms.up;
+    e->down = terms.down;
 }
 
 /* TWS_BLOCKED: not now. */
@@ -281,6 +320,7 @@ static tws_err open_channel(struct tws_flow_entry *e)
     e->open = NULL;
     e->has_channel = true;
     put_in(e, &t->unanswered);
+    take_terms(e, t->cfg.judge);
     tws_flow_attach(&e->flow, carrier, ch);
     return TWS_OK;
 }

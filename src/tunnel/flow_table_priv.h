@@ -26,7 +26,8 @@ struct tws_flows_config {
     struct tws_loop *loop;
     const struct tws_ingress_events *events; /* where channels are opened */
     void *events_arg;
-    uint32_t max; /* flows at once */
+    struct tws_judge *judge; /* whose terms hold for them; NULL: nobody's */
+    uint32_t max;            /* flows at once */
     uint64_t idle_us;
     /* A datagram came back for a flow; borrowed until the end of the turn: tws_udp_send() may
      * keep it. */

@@ -373,6 +373,12 @@ void tws_ingress_remove(struct tws_inlet *l)
     free_inlet(l);
 }
 
+void tws_ingress_changed(struct tws_inlet *l)
+{
+    if (l->ops->changed != NULL)
+        l->ops->changed(l);
+}
+
 void tws_ingress_inlet_address(const struct tws_inlet *l, struct tws_sockaddr *out)
 {
     *out = (struct tws_sockaddr){.len = 0};

@@ -106,6 +106,7 @@ static void take(struct door *door, const struct tws_udp_datagram *d)
     struct doors *ds = door->doors;
     struct key k = key_of((unsigned)(door - ds->door), d);
 
+    ds->open.listener = ds->inlet->asked_by;
     set_source(&ds->open, &d->peer);
     tws_flows_send(ds->flows, (struct tws_span){(const uint8_t *)&k, sizeof k}, &ds->open, d->data);
 }
@@ -180,6 +181,7 @@ static tws_err new_flows(struct doors *ds)
     const struct tws_flows_config cfg = {.loop = in->loop,
                                          .events = in->events,
                                          .events_arg = in->arg,
+                                         .judge = in->judge,
                                          .max = FLOWS_MAX,
                                          .idle_us = (uint64_t)in->udp_timeout_ms * MS,
                                          .deliver = deliver,

@@ -34,8 +34,9 @@ struct tws_judge_ops {
                         const char **why);
     bool (*address)(struct tws_judge *j, const struct tws_permit *permit, const struct tws_ip *ip,
                     uint16_t port);
-    /* Whether the peer may have us listen on `t`, and on what exactly. */
-    bool (*listen)(struct tws_judge *j, const struct tws_target *t, struct tws_hostport *where);
+    /* Whether the peer may have us listen on `t` for `kind` (TCP or UDP), and on what exactly. */
+    bool (*listen)(struct tws_judge *j, uint8_t kind, const struct tws_target *t,
+                   struct tws_hostport *where);
     /* Whether another channel may be opened to the peer. */
     bool (*room)(struct tws_judge *j);
     /* False: it allows nothing any more (a removed key). */

@@ -15,6 +15,8 @@
 #include "egress_priv.h"
 #include "ingress_priv.h"
 
+#include "tws/proto/frame.h"
+
 /* Made by the first OPEN of its kind in a session. */
 struct tws_listens {
     struct tws_node listens_node; /* the judge's, in the order of their first listening */
@@ -23,6 +25,12 @@ struct tws_listens {
     struct tws_node list; /* struct listening */
     struct tws_log_limit limit;
 };
+
+/* What an OPEN of kind listen wants to be accepted. */
+static inline uint8_t tws_listens_kind(const struct tws_open *open)
+{
+    return open->accepts != 0 ? open->accepts : TWS_KIND_TCP;
+}
 
 /* All of these take NULL: the session listens on nothing. */
 

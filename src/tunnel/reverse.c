@@ -36,6 +36,12 @@ static uint64_t now_of(const struct tws_reverse *r)
     return tws_loop_now(r->pool->loop);
 }
 
+/* Every connection, or flow of datagrams, goes to one place. */
+static bool has_remote(const struct wish *w)
+{
+    return w->kind == TWS_FORWARD_TCP || w->kind == TWS_FORWARD_UDP;
+}
+
 static const struct wish *find_listener(const struct tws_reverse *r, uint32_t channel)
 {
     struct tws_node *it, *next;
@@ -69,7 +75,7 @@ static uint16_t judge_opening(struct tws_judge *j, const struct tws_open *open,
 
     if (w == NULL)
         return TWS_CODE_FORBIDDEN;
-    if (w->kind == TWS_FORWARD_TCP) {
+    if (has_remote(w)) {
         permit->verdict = TWS_ACL_BY_NAME; /* the target is our own */
         return TWS_CODE_NONE;
     }
@@ -87,16 +93,17 @@ static bool judge_address(struct tws_judge *j, const struct tws_permit *permit,
 {
     const struct wish *w = find_listener(from_judge(j), permit->listener);
 
-    if (w == NULL || w->kind == TWS_FORWARD_TCP)
+    if (w == NULL || has_remote(w))
         return w != NULL;
     const struct tws_user rules = rules_of(w);
     return tws_acl_address(&rules, permit->kind, permit->verdict, ip, port);
 }
 
-static bool judge_listen(struct tws_judge *j, const struct tws_target *t,
+static bool judge_listen(struct tws_judge *j, uint8_t kind, const struct tws_target *t,
                          struct tws_hostport *where)
 {
     (void)j;
+    (void)kind;
     (void)t;
     (void)where;
     return false;
@@ -213,8 +220,7 @@ static void on_opened(struct tws_local *l, struct tws_span bound)
         tws_target_format(&t, listen, sizeof listen);
     tws_spot_format(&w->conf->remote, remote, sizeof remote);
     tws_log(TWS_LOG_INFO, "reverse listening", "session=%s listen=%s %s=%s", l->carrier->tag,
-            listen, w->kind == TWS_FORWARD_TCP ? "remote" : "kind",
-            w->kind == TWS_FORWARD_TCP ? remote : kind_name(w->kind));
+            listen, has_remote(w) ? "remote" : "kind", has_remote(w) ? remote : kind_name(w->kind));
 }
 
 static void pull(struct tws_local *l, const struct tws_pull *p)
@@ -281,9 +287,10 @@ static uint8_t protocol_of(enum tws_forward_kind kind)
 static void ask(struct wish *w)
 {
     struct tws_reverse *r = w->reverse;
+    bool udp = w->kind == TWS_FORWARD_UDP;
     const struct tws_open open = {.kind = TWS_KIND_LISTEN,
                                   .target = place_of(&w->conf->listen),
-                                  .accepts = TWS_KIND_TCP,
+                                  .accepts = udp ? TWS_KIND_UDP : TWS_KIND_TCP,
                                   .speaks = protocol_of(w->kind)};
     uint8_t payload[TWS_OPEN_MAX];
     struct tws_writer out = tws_writer(payload, sizeof payload);
@@ -336,6 +343,14 @@ static void refuse(struct tws_reverse *r, struct tws_channel *ch, uint16_t code,
     tws_carrier_kick(r->egress.carrier);
 }
 
+/* Of the channels that go to its remote, whatever the server says. */
+static uint8_t kind_of(const struct wish *w)
+{
+    if (w->kind == TWS_FORWARD_UDP)
+        return TWS_KIND_UDP;
+    return w->conf->remote.type == TWS_SPOT_UNIX ? TWS_KIND_UNIX : TWS_KIND_TCP;
+}
+
 void tws_reverse_open(struct tws_reverse *r, struct tws_channel *ch, struct tws_span payload)
 {
     struct tws_open open;
@@ -349,8 +364,8 @@ void tws_reverse_open(struct tws_reverse *r, struct tws_channel *ch, struct tws_
         refuse(r, ch, TWS_CODE_FORBIDDEN, "no reverse forward of this client");
         return;
     }
-    if (w->kind == TWS_FORWARD_TCP) {
-        open.kind = w->conf->remote.type == TWS_SPOT_UNIX ? TWS_KIND_UNIX : TWS_KIND_TCP;
+    if (has_remote(w)) {
+        open.kind = kind_of(w);
         tws_target_from_spot(&w->conf->remote, &open.target);
     }
     tws_egress_serve(&r->egress, ch, &open);

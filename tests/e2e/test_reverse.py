@@ -339,6 +339,57 @@ class ReverseForwards(Case):
         self.assertEqual(self.curl(*via)[1], "hello\n")
         self.assertEqual(r.client.log.count("reverse listening"), 1)
 
+    def test_datagrams_and_connections_on_one_port(self):
+        target = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.addCleanup(target.close)
+        target.bind(("127.0.0.1", 0))
+
+        def echo_datagrams():
+            while True:
+                try:
+                    data, peer = target.recvfrom(65536)
+                except OSError:
+                    return
+                target.sendto(data, peer)
+        threading.Thread(target=echo_datagrams, daemon=True).start()
+        r = self.reverse(self.service().port, client={"grace": "1s"})
+        r.forwards.append(dict(r.forwards[0], kind="udp", remote=f"127.0.0.1:{target.getsockname()[1]}"))
+        r.start()
+        self.assertTrue(ask(r.port))
+
+        def flow():
+            peer = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            self.addCleanup(peer.close)
+            peer.settimeout(tws_e2e.WAIT)
+            peer.connect(("127.0.0.1", r.port))
+            return peer
+
+        def answers(peer, data):
+            peer.send(data)
+            self.assertEqual(peer.recv(65536), data)
+        one, two = flow(), flow()
+        for size in (0, 1, 1400, 16000):
+            answers(one, b"1" * size)
+            answers(two, b"2" * size)
+        old = r.client
+        old.signal(signal.SIGSTOP)
+        r.tunnel.start_client()
+        r.wait_listening()
+        answers(flow(), b"taken over")
+        old.signal(signal.SIGKILL)
+        old.wait_exit()
+        old.expected = (-signal.SIGKILL,)
+        r.rules[0] = f"tcp/{r.rules[0]}"
+        r.tunnel.write_keys()
+        r.server.signal(signal.SIGHUP)
+        r.client.wait_log("reverse listening over .*code=8 ")
+        r.client.wait_log("reverse forward refused .*code=8 ")
+        late = flow()
+        late.send(b"x")
+        with self.assertRaises(ConnectionRefusedError):
+            late.recv(1)
+        self.assertTrue(ask(r.port))
+
     @needs("ssh", "sshd", "ssh-keygen")
     def test_ssh_to_a_machine_behind_the_client(self):
         port, options = self.start_sshd()

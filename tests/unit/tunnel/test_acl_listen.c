@@ -1,6 +1,7 @@
 /* test_acl_listen.c - where a user may have the server listen. */
 #include "suite.h"
 
+#include "tws/proto/frame.h"
 #include "tws/tunnel/acl.h"
 
 #include <stdio.h>
@@ -94,7 +95,7 @@ START_TEST(a_row_is_decided_as_it_says)
     }
     (void)snprintf(asked.host, sizeof asked.host, "%s", row->asked);
     tws_target_from_hostport(&asked, &t);
-    bool allowed = tws_acl_listen(&u, &t, &where);
+    bool allowed = tws_acl_listen(&u, TWS_KIND_TCP, &t, &where);
     ck_assert_msg(allowed == (row->where != NULL), "%s: %s", row->about,
                   allowed ? where.host : "refused");
     if (!allowed)
@@ -112,7 +113,24 @@ START_TEST(rules_for_targets_allow_no_listening)
     struct tws_hostport where;
 
     ck_assert_int_eq(tws_prefix_parse("0.0.0.0/0", &rule.prefix), TWS_OK);
-    ck_assert(!tws_acl_listen(&u, &t, &where));
+    ck_assert(!tws_acl_listen(&u, TWS_KIND_TCP, &t, &where));
+}
+END_TEST
+
+START_TEST(a_rule_for_one_protocol_is_not_for_the_other)
+{
+    struct tws_rule rule = {.port_min = 1, .port_max = 65535, .protocol = TWS_RULE_UDP};
+    struct tws_user u = {.listen = &rule, .nlisten = 1};
+    struct tws_target t = {.type = TWS_TARGET_IPV4, .ip = {4, {127, 0, 0, 1}}};
+    struct tws_hostport where;
+
+    ck_assert_int_eq(tws_prefix_parse("0.0.0.0/0", &rule.prefix), TWS_OK);
+    for (t.port = 0; t.port < 2; t.port++) {
+        ck_assert(!tws_acl_listen(&u, TWS_KIND_TCP, &t, &where));
+        ck_assert(tws_acl_listen(&u, TWS_KIND_UDP, &t, &where));
+    }
+    rule.protocol = TWS_RULE_BOTH;
+    ck_assert(tws_acl_listen(&u, TWS_KIND_TCP, &t, &where));
 }
 END_TEST
 
@@ -121,5 +139,6 @@ int main(void)
     TCase *tc = tcase_create("acl_listen");
     tcase_add_loop_test(tc, a_row_is_decided_as_it_says, 0, COUNT_OF(rows));
     tcase_add_test(tc, rules_for_targets_allow_no_listening);
+    tcase_add_test(tc, a_rule_for_one_protocol_is_not_for_the_other);
     return run_suite("tunnel/acl_listen", tc);
 }
