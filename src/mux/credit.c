@@ -15,6 +15,7 @@
 #define SLOW_US   2000000u
 #define ACTIVE_US 1000000u
 #define CROWD     4u
+#define PROOF     (8u << 20)
 
 static uint64_t pool(const struct tws_session *s)
 {
@@ -66,32 +67,43 @@ static void note_active(struct tws_channel *ch, uint64_t now)
     }
 }
 
-/*
- * How much may be promised to channels that grow. Among many that are busy any may stall next, so
- * they leave half of the pool; the few that are busy beside stalled ones may have it all, and a
- * little more, while memory is there.
- */
-static uint64_t growth_limit(const struct tws_session *s)
+/* It has consumed more than a kernel's socket buffers swallow (tcp_wmem) before a reader that never
+ * reads is seen to stall. */
+static bool proven(const struct tws_channel *ch)
 {
+    return ch->q.consumed >= PROOF;
+}
+
+/*
+ * How much may be promised in all when `ch` grows. Any channel may stall next, and what it was
+ * promised is then lost to the others; so those of which nothing is known yet, and those of a
+ * crowd, leave the greater part of the pool. The few at work beside stalled ones may have it all,
+ * and a little more, while memory is there.
+ */
+static uint64_t growth_limit(const struct tws_channel *ch)
+{
+    const struct tws_session *s = ch->s;
     uint64_t p = pool(s);
 
+    if (!proven(ch))
+        return p / 8 * 3;
     if (s->active_now > CROWD || s->active_before > CROWD)
         return p / 2;
     return s->allocated < s->cfg.memory / 2 ? p + p / 4 : p;
 }
 
 /* Up to the first window all that is left, beyond that half of it, so that later channels find some
- * too. A channel at work may have four floors as long as all that is promised could still be
+ * too. A channel known to work may have four floors as long as all that is promised could still be
  * stored: promises are kept even if every reader stalls at once. */
 static bool affordable(const struct tws_channel *ch, uint32_t window)
 {
     const struct tws_session *s = ch->s;
-    uint64_t limit = growth_limit(s), more = window - ch->window;
+    uint64_t limit = growth_limit(ch), more = window - ch->window;
     uint64_t left = s->granted < limit ? limit - s->granted : 0;
 
     if (more <= (window <= TWS_WINDOW_FIRST ? left : left / 2))
         return true;
-    return window <= 4 * TWS_WINDOW_FLOOR && s->allocated < s->cfg.memory / 2 &&
+    return proven(ch) && window <= 4 * TWS_WINDOW_FLOOR && s->allocated < s->cfg.memory / 2 &&
            s->granted < pool(s) + pool(s) / 2;
 }
 

@@ -19,7 +19,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BATCH         64 /* connections accepted per socket and turn */
+#define UNSENT_MAX (1024 * 1024) /* of a reader that stalls; as fast as without, 256 KiB are not   \
+                                  */
+#define BATCH         64         /* connections accepted per socket and turn */
 #define SHORTAGE_US   100000
 #define WARN_EVERY_US 60000000
 #define SOCKETS_MAX   2
@@ -174,6 +176,7 @@ static tws_err add_socket(struct tws_listener *l, int fd)
 
     /* What is accepted inherits these: five calls less for each connection. */
     tws_socket_set_nodelay(fd);
+    tws_socket_set_notsent_lowat(fd, UNSENT_MAX);
     tws_socket_set_keepalive(fd);
     b->listener = l;
     if (tws_io_start(l->loop, &b->io, fd, on_connections) != TWS_OK) {

@@ -152,6 +152,9 @@ def reloads(report, options):
         with open(tunnel.nginx.path, encoding="utf-8") as file:
             text = file.read().replace("worker_processes 1;", "worker_processes 1; worker_shutdown_timeout 1s;")
         stage.write(os.path.relpath(tunnel.nginx.path, stage.folder), text)
+        tunnel.nginx.process.stop()
+        tunnel.nginx.start()
+        tunnel.wait_links()
         stop = threading.Event()
         idle = [tws_e2e.connect(tunnel.port, timeout=180) for _ in range(CHANNELS)]
         busy = threading.Thread(target=exchange_until, args=(tunnel.port, stop, failures := []))
@@ -166,6 +169,8 @@ def reloads(report, options):
         stop.set()
         busy.join()
         lost = sum(not answers(peer) for peer in idle) + len(failures)
+        for peer in idle:
+            peer.close()
         tunnel.client.stop()
         over = re.search(r"session over .*links_lost=(\d+) resent=(\d+)", tunnel.client.log)
         report.line(f"{count} reloads: channels lost of {CHANNELS + 1}", lost, "", most=0, failures=failures)
