@@ -85,7 +85,7 @@ part_install() {
     libclang-rt-14-dev llvm cppcheck shellcheck pyflakes3 dpkg-dev fakeroot file procps spin systemd nginx openssl \
     ca-certificates curl iperf3 netcat-openbsd iproute2 openssh-server openssh-client haproxy libnginx-mod-stream \
     redis-server redis-tools postgresql microsocks tinyproxy nftables \
-    dnsmasq-base bind9-dnsutils dnsutils chromium || summary
+    dnsmasq-base bind9-dnsutils dnsutils chromium iputils-ping tcpdump || summary
 }
 
 part_release() {

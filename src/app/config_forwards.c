@@ -5,6 +5,7 @@
 
 #include "tws/base/secret.h"
 #include "tws/proto/remote.h"
+#include "tws/tunnel/footprint.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -27,6 +28,7 @@ static const struct {
     [TWS_FORWARD_PROXY] = {.name = "proxy", .is_proxy = true, .reversible = true},
     [TWS_FORWARD_UDP] = {.name = "udp", .has_remote = true, .reversible = true, .datagrams = true},
     [TWS_FORWARD_TRANSPARENT] = {.name = "transparent", .without_listen = true},
+    [TWS_FORWARD_TUN] = {.name = "tun", .without_listen = true},
 };
 _Static_assert(sizeof kinds / sizeof *kinds == TWS_FORWARD_END, "each kind has its row");
 
@@ -88,6 +90,34 @@ static void judge_remote(const struct tws_settings *s, struct tws_diag *diag,
                  "listen has %u ports and remote has %u: each needs its counterpart, as in "
                  "127.0.0.1:8000-8010 and host:9000-9010",
                  tws_spot_count(&f->listen), tws_spot_count(&f->remote));
+}
+
+static bool is_tun(const struct tws_forward_settings *f)
+{
+    return f->kind - 1 == TWS_FORWARD_TUN;
+}
+
+static bool has_all(const struct tws_client_config *c)
+{
+    for (size_t i = 0; i < c->nforwards; i++)
+        if (c->forwards[i].tun != NULL && c->forwards[i].tun->all)
+            return true;
+    return false;
+}
+
+static void judge_tun(const struct tws_settings *s, struct tws_diag *diag,
+                      const struct tws_client_config *c, const struct tws_forward_settings *f)
+{
+    const char *wrong = tws_config_judge_tun(f, is_tun(f));
+
+    if (wrong != NULL)
+        complain(s, diag, f, "forward of kind %s: %s", kinds[f->kind - 1].name, wrong);
+    if (f->all && has_all(c))
+        complain(s, diag, f, "two forwards have all: true");
+    for (size_t i = 0; is_tun(f) && i < c->nforwards; i++)
+        if (c->forwards[i].kind == TWS_FORWARD_TUN &&
+            strcmp(c->forwards[i].listen.name, f->device != NULL ? f->device : "") == 0)
+            complain(s, diag, f, "two forwards of kind tun have the same device: name another");
 }
 
 /* Whether only this machine can connect, or somebody else decides that. */
@@ -245,7 +275,7 @@ static void judge_networks(const struct tws_settings *s, struct tws_diag *diag,
     if (f->kind - 1 == TWS_FORWARD_TRANSPARENT) {
         if (!tws_config_judge_transparent(c, f, why))
             complain(s, diag, f, "%s", why);
-    } else if (f->networks.n > 0 || f->exclude.n > 0 || f->tproxy || f->local) {
+    } else if (f->networks.n > 0 || (f->exclude.n > 0 && !is_tun(f)) || f->tproxy || f->local) {
         complain(s, diag, f,
                  "forward of kind %s has no use for networks, exclude, tproxy and local",
                  kinds[f->kind - 1].name);
@@ -262,12 +292,23 @@ static struct tws_spot port_of(const struct tws_spot *range, unsigned i)
     return s;
 }
 
+/* What tells it from others is its device. */
+static tws_err add_tun(const struct tws_forward_settings *f, struct tws_forward *out)
+{
+    *out = (struct tws_forward){.kind = TWS_FORWARD_TUN};
+    if (f->device != NULL)
+        snprintf(out->listen.name, sizeof out->listen.name, "%s", f->device);
+    return tws_config_take_tun(f, &out->tun);
+}
+
 /* The forward of the i-th port; there is room for it. TWS_NOMEM. */
 static tws_err add_one(const struct tws_settings *s, struct tws_diag *diag, const struct list *list,
                        const struct tws_forward_settings *f, unsigned i)
 {
     struct tws_forward *out = &(*list->items)[(*list->n)++];
 
+    if (is_tun(f))
+        return add_tun(f, out);
     *out = (struct tws_forward){.listen = port_of(&f->listen, i),
                                 .remote = port_of(&f->remote, i),
                                 .kind = (enum tws_forward_kind)(f->kind - 1),
@@ -299,6 +340,9 @@ static tws_err add_forward(const struct tws_settings *s, struct tws_diag *diag,
     judge_datagrams(s, diag, f);
     judge_allow(s, diag, f);
     judge_networks(s, diag, c, f);
+    judge_tun(s, diag, c, f);
+    if (f->all)
+        c->link.mark = TWS_MARK_OWN;
     for (unsigned i = 0; i < n; i++) {
         tws_err err = add_one(s, diag, &list, f, i);
         if (err != TWS_OK)
@@ -393,6 +437,7 @@ static void free_list(struct tws_forward *list, size_t n)
         tws_rules_free(f->allow, f->nallow);
         free(f->networks);
         free(f->exclude);
+        tws_config_free_tun(f->tun);
     }
     free(list);
 }

@@ -22,6 +22,19 @@ TWS_MUST_USE tws_err tws_config_take_forwards(const struct tws_settings *s, stru
 TWS_MUST_USE tws_err tws_config_take_trusted(const struct tws_settings *s, struct tws_diag *diag,
                                              const struct tws_forward_settings *f,
                                              struct tws_forward *out);
+/* What is wrong with a record's keys for IP links, or NULL. */
+const char *tws_config_judge_tun(const struct tws_forward_settings *f, bool is_tun);
+/* The IP link of a record. TWS_NOMEM. */
+TWS_MUST_USE tws_err tws_config_take_tun(const struct tws_forward_settings *f,
+                                         struct tws_tun_config **out);
+/* NULL is fine. */
+void tws_config_free_tun(struct tws_tun_config *t);
+/* The server's end of IP links. Complains to `diag` and goes on; TWS_NOMEM. */
+TWS_MUST_USE tws_err tws_config_take_hub(const struct tws_settings *s, struct tws_diag *diag,
+                                         struct tws_server_config *c);
+/* What a user may have of them. Complains to `diag` and goes on; TWS_NOMEM. */
+TWS_MUST_USE tws_err tws_config_take_grants(const char *path, const struct tws_user_settings *from,
+                                            struct tws_diag *diag, struct tws_user *to);
 void tws_config_free_forwards(struct tws_client_config *c);
 /* How it shows itself to the servers, which are there, and what it demands of them. */
 TWS_MUST_USE tws_err tws_config_take_outbound(const struct tws_settings *s, struct tws_diag *diag,

@@ -41,6 +41,7 @@ static tws_err add_passphrase_user(const struct tws_settings *s, struct tws_diag
     *u = (struct tws_user){.allow_all = s->allow.n == 0,
                            .max_sessions = s->max_sessions,
                            .max_listens = s->max_listens,
+                           .tun_pool = s->tun.n > 0,
                            .rate = s->rate};
     tws_settings_place(s, "passwd", place, sizeof place);
     tws_config_judge_passwd(s, diag);
@@ -184,6 +185,8 @@ static tws_err fill(const struct tws_settings *s, struct tws_diag *diag,
     if (err == TWS_OK)
         err = take_proxies(s, c);
     if (err == TWS_OK)
+        err = tws_config_take_hub(s, diag, c);
+    if (err == TWS_OK)
         err = take_users(s, diag, c);
     if (err == TWS_OK)
         err = tws_config_take_egress(s, diag, c);
@@ -221,5 +224,6 @@ void tws_server_config_free(struct tws_server_config *c)
     free(c->tls.client_ca_file);
     free(c->trusted_proxies);
     tws_config_free_egress(c);
+    tws_config_free_tun(c->tun);
     free(c);
 }

@@ -99,6 +99,8 @@ static tws_err fill_user(const char *path, const struct tws_user_settings *from,
                        from->key_id != NULL ? ", without its prefix when key_id is given" : "");
     if (tws_config_copy(from->name, &to->name) != TWS_OK)
         return TWS_NOMEM;
+    if (tws_config_take_grants(path, from, diag, to) != TWS_OK)
+        return TWS_NOMEM;
     return fill_rules(path, from, diag, to);
 }
 
@@ -183,6 +185,7 @@ void tws_users_free(struct tws_user *users, size_t n)
     for (size_t i = 0; i < n; i++) {
         tws_rules_free(users[i].allow, users[i].nallow);
         tws_rules_free(users[i].listen, users[i].nlisten);
+        free(users[i].tun);
         free(users[i].name);
         tws_wipe(&users[i].key, sizeof users[i].key);
     }

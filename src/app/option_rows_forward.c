@@ -9,7 +9,8 @@
 #define TEXT_MAX  4096
 
 /* In the order of enum tws_forward_kind. */
-static const char *const kinds[] = {"tcp", "socks", "http", "proxy", "udp", "transparent", NULL};
+static const char *const kinds[] = {"tcp", "socks",       "http", "proxy",
+                                    "udp", "transparent", "tun",  NULL};
 _Static_assert(sizeof kinds / sizeof *kinds == TWS_FORWARD_END + 1, "kinds[] follows the enum");
 
 static const struct tws_option rows[] = {
@@ -24,7 +25,7 @@ static const struct tws_option rows[] = {
              "each client says where, in SOCKS 4, 4a or 5; http: the same as an HTTP proxy; proxy: "
              "both of these on one port; udp: datagrams, all to remote, each sender by itself; "
              "transparent: the kernel catches connections to networks, of this machine and of "
-             "those behind it."},
+             "those behind it; tun: IP packets, by a network device of this machine."},
     {.name = "reverse",
      .type = TWS_TYPE_FLAG,
      .flags = TWS_OPT_CLIENT,
@@ -115,7 +116,9 @@ static const struct tws_option rows[] = {
      .flags = TWS_OPT_CLIENT | TWS_OPT_LIST,
      .offset = AT(exclude),
      .arg = "NETWORK",
-     .help = "Kind transparent: what of networks is left alone."},
+     .help =
+         "Kind transparent: what of networks is left alone. Kind tun with all: networks that are "
+         "reached as without it."},
     {.name = "tproxy",
      .type = TWS_TYPE_FLAG,
      .flags = TWS_OPT_CLIENT,
@@ -129,6 +132,55 @@ static const struct tws_option rows[] = {
      .fallback = "false",
      .help = "Kind transparent: catch this machine's own connections, and not those of machines "
              "behind it."},
+    {.name = "device",
+     .type = TWS_TYPE_TEXT,
+     .flags = TWS_OPT_CLIENT,
+     .offset = AT(device),
+     .min = 1,
+     .max = 15,
+     .arg = "DEVICE",
+     .help = "Kind tun: the device's name. One that is there (ip tuntap add dev NAME mode tun user "
+             "USER) is used as it is, without any privilege; else it is made. Not given: tws0, or "
+             "the next that is free."},
+    {.name = "address",
+     .type = TWS_TYPE_IFADDR,
+     .flags = TWS_OPT_CLIENT | TWS_OPT_LIST,
+     .offset = AT(address),
+     .arg = "ADDR",
+     .help = "Kind tun: the device's addresses with their networks; the server's rules must have "
+             "them for this user. Not given: the server says which."},
+    {.name = "mtu",
+     .type = TWS_TYPE_NUMBER,
+     .flags = TWS_OPT_CLIENT,
+     .offset = AT(mtu),
+     .fallback = "1500",
+     .min = 576,
+     .max = 16384,
+     .arg = "N",
+     .help = "Kind tun: the largest packet; the smaller of both ends counts. IPv6 needs 1280."},
+    {.name = "routes",
+     .type = TWS_TYPE_PREFIX,
+     .flags = TWS_OPT_CLIENT | TWS_OPT_LIST,
+     .offset = AT(routes),
+     .arg = "NETWORK",
+     .help = "Kind tun: networks that are reached through the device, beside the one of its "
+             "address."},
+    {.name = "all",
+     .type = TWS_TYPE_FLAG,
+     .flags = TWS_OPT_CLIENT,
+     .offset = AT(all),
+     .fallback = "false",
+     .help = "Kind tun: everything of this machine goes through the device, DNS included, but this "
+             "client's own links, the networks this machine is in itself, and exclude. It stays so "
+             "while the tunnel is down. An IP family the device has no address of goes nowhere."},
+    {.name = "dns",
+     .type = TWS_TYPE_IP,
+     .flags = TWS_OPT_CLIENT | TWS_OPT_LIST,
+     .offset = AT(dns),
+     .arg = "ADDR",
+     .help =
+         "Kind tun with all: the resolvers this machine asks meanwhile (set by resolvectl). Not "
+         "given: those it has, which the server's side must be able to reach."},
 };
 
 const struct tws_table tws_table_forward = {"forward", rows, sizeof rows / sizeof *rows,

@@ -48,6 +48,18 @@ static const struct tws_option user_rows[] = {
              "localhost, each with ports, such as 127.0.0.1:2222 or 10.0.0.0/8:8000-8010. All "
              "addresses at once (0.0.0.0, ::) need a rule that spells them or has them all. Not "
              "given: nowhere."},
+    {.name = "tun",
+     .type = TWS_TYPE_TEXT,
+     .flags = TWS_OPT_SERVER | TWS_OPT_LIST,
+     .offset = AT(tun),
+     .min = 1,
+     .max = TWS_PREFIX_TEXT,
+     .arg = "ADDR",
+     .help =
+         "What the client's end of an IP link may have: addresses (the first of each family that "
+         "is free is its own), networks behind it, and pool, for an address of the server's tun "
+         "that nobody else has. A packet from any other source is dropped. Not given: no IP "
+         "link."},
     {.name = "max_channels",
      .type = TWS_TYPE_NUMBER,
      .flags = TWS_OPT_SERVER,

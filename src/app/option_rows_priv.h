@@ -7,5 +7,6 @@
 extern const struct tws_table tws_table_egress;  /* struct tws_egress_settings */
 extern const struct tws_table tws_table_forward; /* struct tws_forward_settings */
 extern const struct tws_table tws_table_uplink;  /* struct tws_uplink_settings */
+extern const struct tws_table tws_table_tun;     /* struct tws_tun_settings */
 
 #endif

@@ -58,7 +58,7 @@ static void format_type(const struct tws_option *o, char *out, size_t cap)
 
     tws_value_expected(o, expected, sizeof expected);
     if (o->type == TWS_TYPE_RECORDS)
-        snprintf(out, cap, "a list of maps");
+        snprintf(out, cap, o->flags & TWS_OPT_ONE ? "a map" : "a list of maps");
     else if (o->flags & TWS_OPT_LIST)
         snprintf(out, cap, "a list; each is %s", expected);
     else
@@ -134,6 +134,7 @@ void tws_reference_man(FILE *out)
     man_records(out, "Each entry of forwards", tws_option_find(t, TWS_OPT_CLIENT, "forwards"));
     man_records(out, "Each entry of uplinks", tws_option_find(t, TWS_OPT_CLIENT, "uplinks"));
     man_section(out, "Keys of the server", t, TWS_OPT_SERVER);
+    man_records(out, "Keys of tun", tws_option_find(t, TWS_OPT_SERVER, "tun"));
     man_section(out, "Keys of both", t, TWS_OPT_BOTH);
     man_section(out, "Keys of the keys file", tws_table_keys(), TWS_OPT_SERVER);
     man_records(out, "Each entry of users",

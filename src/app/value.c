@@ -153,6 +153,31 @@ static tws_err parse_prefix(const struct tws_option *o, const char *text, void *
     return tws_prefix_parse(text, out);
 }
 
+/* An address and, behind a slash, how long its network's prefix is; without: a network by itself.
+ */
+static tws_err parse_ifaddr(const struct tws_option *o, const char *text, void *out)
+{
+    const char *slash = strchr(text, '/');
+    size_t n = slash != NULL ? (size_t)(slash - text) : strlen(text);
+    char host[TWS_IP_TEXT];
+    struct tws_prefix p;
+    uint64_t bits = 0;
+
+    (void)o;
+    if (n >= sizeof host)
+        return TWS_ABSENT;
+    memcpy(host, text, n);
+    host[n] = '\0';
+    if (tws_ip_parse(host, &p.ip) != TWS_OK)
+        return TWS_ABSENT;
+    uint64_t most = p.ip.family == 4 ? 32 : 128;
+    if (slash != NULL && (tws_text_u64(slash + 1, most, &bits) != TWS_OK || bits == 0))
+        return TWS_ABSENT;
+    p.bits = (uint8_t)(slash != NULL ? bits : most);
+    *(struct tws_prefix *)out = p;
+    return TWS_OK;
+}
+
 static tws_err parse_rule(const struct tws_option *o, const char *text, void *out)
 {
     (void)o;
@@ -190,6 +215,9 @@ static const struct type types[] = {
     [TWS_TYPE_PREFIX] = {sizeof(struct tws_prefix),
                          "an address or a network such as 10.0.0.0/8 (no bits set behind the /)",
                          parse_prefix, NULL},
+    [TWS_TYPE_IFADDR] = {sizeof(struct tws_prefix),
+                         "an address with its network, such as 10.9.0.1/24 or fd09::1/64",
+                         parse_ifaddr, NULL},
     [TWS_TYPE_RULE] = {sizeof(struct tws_rule),
                        "a target such as 10.0.0.0/8:22, [::1]:80-90, *.example.com:443, udp/*:53, "
                        "unix:/run/app.sock or *",

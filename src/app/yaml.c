@@ -188,6 +188,17 @@ static void read_list(struct walk *w, const struct tws_option *o, const yaml_eve
     }
 }
 
+static void read_one(struct walk *w, const struct tws_option *o, yaml_event_t *ev,
+                     struct tws_items *items)
+{
+    if (ev->type == YAML_MAPPING_START_EVENT) {
+        read_element(w, o, ev, items);
+        return;
+    }
+    complain_value(w, o, ev, "a map");
+    skip(w, ev->type);
+}
+
 static void complain_unknown(struct walk *w, const struct map *m, const yaml_event_t *key)
 {
     const char *nearest = tws_option_nearest(m->table, m->who, text_of(key));
@@ -241,7 +252,9 @@ static void read_value(struct walk *w, struct map *m, const struct tws_option *o
     if (m->table == w->job->table && w->job->seen != NULL)
         w->job->seen(w->job->ctx, row, m->lines[row],
                      ev->type == YAML_SCALAR_EVENT ? text_of(ev) : NULL);
-    if (o->flags & TWS_OPT_LIST)
+    if (o->flags & TWS_OPT_ONE)
+        read_one(w, o, ev, field);
+    else if (o->flags & TWS_OPT_LIST)
         read_list(w, o, ev, field);
     else
         read_scalar(w, o, ev, field);

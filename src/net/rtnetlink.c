@@ -320,6 +320,43 @@ tws_err tws_rtnl_ask_route(struct tws_rtnl *r, const struct tws_route_question *
     return err == TWS_OK ? answer(r, take_route, out) : err;
 }
 
+struct wanted_route {
+    const struct tws_ip_route *route;
+    bool found;
+};
+
+static bool look_for_route(void *ctx, const struct nlmsghdr *m)
+{
+    const struct rtmsg *msg = NLMSG_DATA(m);
+    struct wanted_route *w = ctx;
+    const struct tws_prefix *to = &w->route->to;
+
+    if (m->nlmsg_type != RTM_NEWROUTE || msg->rtm_family != family_of(&to->ip) ||
+        msg->rtm_dst_len != to->bits || find_u32(m, sizeof *msg, RTA_OIF) != w->route->device ||
+        find_u32(m, sizeof *msg, RTA_TABLE) != w->route->table)
+        return true;
+    const void *p = find(m, sizeof *msg, RTA_DST, size_of(&to->ip));
+    if (to->bits == 0 || (p != NULL && memcmp(p, to->ip.bytes, size_of(&to->ip)) == 0))
+        w->found = true;
+    return true;
+}
+
+tws_err tws_rtnl_has_route(struct tws_rtnl *r, const struct tws_ip_route *route, bool *out)
+{
+    struct tws_ip_route wanted = *route;
+    struct wanted_route w = {.route = &wanted};
+    const struct rtmsg msg = {.rtm_family = family_of(&route->to.ip)};
+    struct request q = begin(RTM_GETROUTE, NLM_F_DUMP, &msg, sizeof msg);
+    tws_err err = send_message(r, &q.hdr);
+
+    if (wanted.table == 0)
+        wanted.table = TWS_TABLE_MAIN;
+    if (err == TWS_OK)
+        err = answer(r, look_for_route, &w);
+    *out = w.found;
+    return err;
+}
+
 /* ---- rules ---- */
 
 static uint8_t action_of(const struct tws_ip_rule *rule)
@@ -348,6 +385,8 @@ tws_err tws_rtnl_rule(struct tws_rtnl *r, enum tws_rtnl_change change,
         add_u32(&q, FRA_GOTO, rule->go_to);
     if (rule->no_default)
         add_u32(&q, FRA_SUPPRESS_PREFIXLEN, 0);
+    if (rule->mark != 0)
+        add_u32(&q, FRA_FWMARK, rule->mark);
     if (rule->protocol != 0)
         add(&q, FRA_IP_PROTO, &rule->protocol, 1);
     if (rule->port != 0)

@@ -57,8 +57,9 @@ void tws_tun_close(struct tws_tun *t)
 const char *tws_tun_advice(int error)
 {
     switch (error) {
-    case EPERM:
     case EACCES:
+        return "let the process open " CLONE ", which most systems let everybody: chmod 666 " CLONE;
+    case EPERM:
         return "give the process CAP_NET_ADMIN, or prepare the device: ip tuntap add dev NAME mode "
                "tun user USER";
     case ENOENT:

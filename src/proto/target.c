@@ -15,6 +15,8 @@ enum open_param {
     OPEN_ACCEPTS = 3,
     OPEN_LISTENER = 4,
     OPEN_SPEAKS = 5,
+    OPEN_WANTED4 = 6,
+    OPEN_WANTED6 = 7,
 };
 
 void tws_target_from_hostport(const struct tws_hostport *hp, struct tws_target *out)
@@ -174,6 +176,15 @@ static void write_param(struct tws_writer *w, uint8_t type, const struct tws_tar
     tws_param_end(w, begin);
 }
 
+static void write_ip(struct tws_writer *w, uint8_t type, const struct tws_ip *ip)
+{
+    if (ip->family == 0)
+        return;
+    size_t begin = tws_param_begin(w, type, 0);
+    tws_write_bytes(w, ip->bytes, ip->family == 4 ? 4 : 16);
+    tws_param_end(w, begin);
+}
+
 void tws_open_write(struct tws_writer *w, const struct tws_open *o)
 {
     tws_write_u8(w, o->kind);
@@ -183,6 +194,8 @@ void tws_open_write(struct tws_writer *w, const struct tws_open *o)
     write_byte(w, OPEN_ACCEPTS, o->accepts);
     write_listener(w, o->listener);
     write_byte(w, OPEN_SPEAKS, o->speaks);
+    write_ip(w, OPEN_WANTED4, &o->wanted4);
+    write_ip(w, OPEN_WANTED6, &o->wanted6);
 }
 
 /* A value that is one target and nothing else. */
@@ -220,6 +233,14 @@ static tws_err read_listener(struct tws_span value, uint32_t *out)
     return TWS_OK;
 }
 
+static tws_err read_wanted(struct tws_span value, uint8_t family, struct tws_ip *out)
+{
+    struct tws_reader r = tws_reader(value);
+
+    tws_err err = read_ip(&r, family, out);
+    return err == TWS_OK && !r.failed && r.left == 0 ? TWS_OK : TWS_E_PROTOCOL;
+}
+
 static tws_err read_param(const struct tws_param *p, struct tws_open *o)
 {
     switch (p->type) {
@@ -233,6 +254,10 @@ static tws_err read_param(const struct tws_param *p, struct tws_open *o)
         return read_listener(p->value, &o->listener);
     case OPEN_SPEAKS:
         return read_byte(p->value, TWS_SPEAKS_PROXY, &o->speaks);
+    case OPEN_WANTED4:
+        return read_wanted(p->value, 4, &o->wanted4);
+    case OPEN_WANTED6:
+        return read_wanted(p->value, 6, &o->wanted6);
     default:
         return tws_param_unknown(p);
     }

@@ -43,7 +43,8 @@ static uint16_t judge_opening(struct tws_judge *j, const struct tws_open *open,
         return judge_listening(u, open, why);
     permit->verdict = tws_acl_target(u, open->kind, &open->target);
     if (permit->verdict == TWS_ACL_DENY) {
-        *why = "no rule of the user allows the target";
+        *why = open->kind == TWS_KIND_TUN ? "the user's entry has no tun"
+                                          : "no rule of the user allows the target";
         return TWS_CODE_FORBIDDEN;
     }
     return TWS_CODE_NONE;
@@ -78,7 +79,8 @@ static bool judge_terms(struct tws_judge *j, struct tws_judge_terms *out)
 
     if (a->user == NULL)
         return false;
-    *out = (struct tws_judge_terms){.up = a->user->rate != 0 ? &a->up : NULL,
+    *out = (struct tws_judge_terms){.user = a->user,
+                                    .up = a->user->rate != 0 ? &a->up : NULL,
                                     .down = a->user->rate != 0 ? &a->down : NULL,
                                     .max_listens = a->user->max_listens};
     return true;

@@ -48,6 +48,8 @@ enum tws_acl_verdict tws_acl_target(const struct tws_user *u, uint8_t kind,
 {
     if (kind == TWS_KIND_UNIX)
         return t->type == TWS_TARGET_UNIX ? judge_path(u, t) : TWS_ACL_DENY;
+    if (kind == TWS_KIND_TUN)
+        return u->ntun > 0 || u->tun_pool ? TWS_ACL_BY_ADDRESS : TWS_ACL_DENY;
     if (kind != TWS_KIND_TCP && kind != TWS_KIND_UDP)
         return TWS_ACL_DENY;
     if (t->type == TWS_TARGET_IPV4 || t->type == TWS_TARGET_IPV6)
@@ -60,7 +62,8 @@ bool tws_acl_address(const struct tws_user *u, uint8_t kind, enum tws_acl_verdic
 {
     struct tws_ip real = tws_ip_unmap(*ip);
 
-    if (verdict == TWS_ACL_DENY || (kind != TWS_KIND_TCP && kind != TWS_KIND_UDP))
+    if (verdict == TWS_ACL_DENY ||
+        (kind != TWS_KIND_TCP && kind != TWS_KIND_UDP && kind != TWS_KIND_TUN))
         return false;
     if (tws_rule_ordinary(&real) && (verdict == TWS_ACL_BY_NAME || u->allow_all))
         return true;

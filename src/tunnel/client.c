@@ -88,9 +88,20 @@ static bool is_linked(void *arg)
     return false;
 }
 
+static bool is_leaving(void *arg, const struct tws_carrier *carrier)
+{
+    const struct tws_client *c = arg;
+
+    for (size_t i = 0; i < c->ncurrent; i++)
+        if (c->current[i]->carrier == carrier)
+            return c->current[i]->retiring;
+    return true;
+}
+
 static const struct tws_ingress_events ingress_events = {
     .open = open_channel,
     .is_linked = is_linked,
+    .is_leaving = is_leaving,
 };
 
 /* ---- pools ---- */

@@ -13,6 +13,8 @@
 
 #define TWS_DIALS_MAX 1024u
 
+struct tws_ip_hub;
+
 /* What the configuration says about the way out. Owned by whoever has the egress, and may change.
  */
 struct tws_egress_config {
@@ -21,6 +23,7 @@ struct tws_egress_config {
     bool no_udp;
     const struct tws_outlet *outlets; /* how; none: directly */
     size_t noutlets;
+    struct tws_ip_hub *tun; /* NULL: no IP links */
 };
 
 struct tws_egress {
@@ -64,6 +67,7 @@ tws_egress_kind tws_egress_udp;
  * NULL). */
 TWS_MUST_USE tws_err tws_egress_refuse(struct tws_egress *e, const struct tws_request *rq,
                                        uint16_t code, const char *why);
+tws_egress_kind tws_egress_tun;
 
 struct tws_place;
 

@@ -20,6 +20,7 @@ static const struct tws_inlet_ops *const kinds[] = {
     [TWS_FORWARD_TCP] = &tws_inlet_tcp,   [TWS_FORWARD_SOCKS] = &tws_inlet_socks,
     [TWS_FORWARD_HTTP] = &tws_inlet_http, [TWS_FORWARD_PROXY] = &tws_inlet_proxy,
     [TWS_FORWARD_UDP] = &tws_inlet_udp,   [TWS_FORWARD_TRANSPARENT] = &tws_inlet_transparent,
+    [TWS_FORWARD_TUN] = &tws_inlet_tun,
 };
 _Static_assert(sizeof kinds / sizeof *kinds == TWS_FORWARD_END, "each kind has its operations");
 
@@ -312,6 +313,8 @@ static void tell_cannot_listen(const struct tws_forward *conf, tws_err err, int 
 {
     char where[TWS_SPOT_TEXT];
 
+    if (conf->listen.type == TWS_SPOT_NONE) /* its kind has said so */
+        return;
     tws_spot_format(&conf->listen, where, sizeof where);
     tws_log(TWS_LOG_ERROR, "cannot listen", "listen=%s reason=\"%s%s\"", where,
             err == TWS_SYS ? strerror(error) : tws_err_text(err),
@@ -322,6 +325,8 @@ static void tell_listening(const struct tws_inlet *l)
 {
     char where[TWS_SPOT_TEXT], remote[TWS_SPOT_TEXT];
 
+    if (l->listen.type == TWS_SPOT_NONE)
+        return;
     tws_spot_format(&l->listen, where, sizeof where);
     tws_spot_format(&l->conf->remote, remote, sizeof remote);
     if (l->ops->greeter != NULL)

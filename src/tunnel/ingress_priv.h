@@ -33,6 +33,8 @@ struct tws_ingress_events {
     tws_err (*open)(void *arg, const struct tws_open *open, struct tws_carrier **carrier,
                     struct tws_channel **ch);
     bool (*is_linked)(void *arg);
+    /* The session opens nothing more; what is for long goes on in another. */
+    bool (*is_leaving)(void *arg, const struct tws_carrier *carrier);
 };
 
 struct tws_ingress {

@@ -26,6 +26,7 @@ struct tws_permit {
 struct tws_judge_terms {
     struct tws_throttle *up, *down; /* target -> peer, peer -> target; NULL: no limit */
     uint32_t max_listens;           /* of all its sessions; 0: no limit */
+    const struct tws_user *user;    /* whose it is, until the next turn; NULL: no user's */
 };
 
 struct tws_judge_ops {

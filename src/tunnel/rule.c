@@ -64,6 +64,9 @@ static bool has_protocol(const struct tws_rule *r, uint8_t kind)
 
 bool tws_rule_has_port(const struct tws_rule *r, uint8_t kind, uint16_t port)
 {
+    if (kind == TWS_KIND_TUN) /* a packet without ports */
+        return !r->is_path && r->protocol == TWS_RULE_BOTH && r->port_min <= 1 &&
+               r->port_max == UINT16_MAX;
     return !r->is_path && has_protocol(r, kind) && port >= r->port_min && port <= r->port_max;
 }
 

@@ -1,4 +1,5 @@
 /* server.c - see server.h: life, reload and drain; the rest is in held.c and server_handshake.c. */
+#include "ip_hub_priv.h"
 #include "listens_priv.h"
 #include "server_priv.h"
 
@@ -145,14 +146,28 @@ static bool same_proxies(const struct tws_server_config *a, const struct tws_ser
     return true;
 }
 
+static bool same_tun(const struct tws_tun_config *a, const struct tws_tun_config *b)
+{
+    if (a == NULL || b == NULL)
+        return a == b;
+    if (!same_text(a->device, b->device) || a->mtu != b->mtu || a->naddresses != b->naddresses)
+        return false;
+    for (size_t i = 0; i < a->naddresses; i++)
+        if (a->addresses[i].bits != b->addresses[i].bits ||
+            !tws_ip_equal(&a->addresses[i].ip, &b->addresses[i].ip))
+            return false;
+    return true;
+}
+
 static void warn_of_restart(const struct tws_server_config *old,
                             const struct tws_server_config *next)
 {
     if (strcmp(old->listen.host, next->listen.host) != 0 || old->listen.port != next->listen.port ||
         !same_text(old->path, next->path) || !same_text(old->decoy, next->decoy) ||
-        !same_proxies(old, next))
-        tws_log(TWS_LOG_WARN, "reload incomplete",
-                "reason=\"listen, path, decoy and trusted_proxies change with a restart only\"");
+        !same_proxies(old, next) || !same_tun(old->tun, next->tun))
+        tws_log(
+            TWS_LOG_WARN, "reload incomplete",
+            "reason=\"listen, path, decoy, trusted_proxies and tun change with a restart only\"");
 }
 
 static void warn_of_rights(const struct tws_server_config *cfg)
@@ -224,6 +239,8 @@ tws_err tws_server_reload(struct tws_server *s, const struct tws_server_config *
     s->limits = cfg->link;
     set_egress(s, cfg);
     update_accounts(s, cfg);
+    if (s->egress_cfg.tun != NULL)
+        tws_ip_hub_set(s->egress_cfg.tun, cfg);
     tws_list_append_all(&s->accounts, &fresh);
     return TWS_OK;
 }
@@ -283,6 +300,8 @@ void tws_server_drain(struct tws_server *s, tws_drained_fn *on_done, void *arg)
     s->drain_until_us = tws_loop_now(s->loop) + (uint64_t)s->limits.drain_ms * MS;
     tws_ws_listener_close(s->listener);
     s->listener = NULL;
+    if (s->egress_cfg.tun != NULL)
+        tws_ip_hub_drain(s->egress_cfg.tun);
     for_each_session(s, drain_session, NULL);
     tws_timer_start(&s->drain_timer, 0);
 }
@@ -374,6 +393,11 @@ static tws_err start_listening(struct tws_server *s)
     return err;
 }
 
+static tws_err open_tun(struct tws_server *s)
+{
+    return s->cfg->tun != NULL ? tws_ip_hub_new(s->loop, s->cfg, &s->egress_cfg.tun) : TWS_OK;
+}
+
 tws_err tws_server_new(struct tws_loop *loop, struct tws_ws *ws,
                        const struct tws_server_config *cfg, struct tws_server **out)
 {
@@ -395,6 +419,8 @@ tws_err tws_server_new(struct tws_loop *loop, struct tws_ws *ws,
         err = tws_random_bytes(NULL, s->boot_id, sizeof s->boot_id);
     if (err == TWS_OK)
         err = make_accounts(s, cfg, &s->accounts);
+    if (err == TWS_OK)
+        err = open_tun(s);
     if (err == TWS_OK)
         err = start_listening(s);
     if (err != TWS_OK) {
@@ -422,6 +448,7 @@ void tws_server_free(struct tws_server *s)
         tws_ws_listener_close(s->listener);
     tws_server_end_visits(s);
     for_each_session(s, end_session, NULL);
+    tws_ip_hub_free(s->egress_cfg.tun);
     free_accounts(&s->accounts);
     tws_registry_fini(&s->sessions);
     tws_loop_free_later(s->loop, s);

@@ -150,6 +150,15 @@ save("ip_packet", {
     "cut": ipv4(17, UDP)[:-1], "other": ipv4(47, b"gre"), "empty": b"",
 })
 
+TUN4, TUN6 = param(1, bytes([10, 9, 0, 2, 24])), param(2, bytes([0xfd, 9] + [0] * 13 + [2, 64]))
+TUN_MTU = param(3, b"\x05\xdc")
+
+save("tun_terms", {
+    "both": TUN4 + TUN6 + TUN_MTU, "ipv4": TUN4, "ipv6": TUN_MTU + TUN6, "no_address": TUN_MTU, "twice": TUN4 + TUN4,
+    "unknown": TUN4 + param(99, b"later"), "unknown_critical": TUN4 + param(99, b"", flags=0x80), "cut": TUN4[:-1],
+    "loopback": param(1, bytes([127, 0, 0, 1, 8])), "mtu_small": TUN4 + param(3, b"\x01\x00"), "empty": b"",
+})
+
 GRANTED = b"\x05\x00\x00\x01\x7f\x00\x00\x01\x00\x50"
 
 save("socks_client", {

@@ -30,6 +30,7 @@ enum tws_option_type {                    /* the field's C type */
                        TWS_TYPE_SPOT,    /* struct tws_spot: `min` 1: a target; 0: to listen */
                        TWS_TYPE_IP,      /* struct tws_ip */
                        TWS_TYPE_PREFIX,  /* struct tws_prefix */
+                       TWS_TYPE_IFADDR,  /* struct tws_prefix, host bits set */
                        TWS_TYPE_RULE,    /* struct tws_rule; "*" is the name of any target */
                        TWS_TYPE_RECORDS, /* struct tws_items of what `records` describes */
 };
@@ -37,11 +38,12 @@ enum tws_option_type {                    /* the field's C type */
 #define TWS_OPT_SERVER   1u /* a key of the server */
 #define TWS_OPT_CLIENT   2u /* a key of the client */
 #define TWS_OPT_BOTH     3u
-#define TWS_OPT_ARGV     4u  /* on the command line too */
-#define TWS_OPT_NO_FILE  8u  /* on the command line only */
-#define TWS_OPT_RELOAD   16u /* a reload changes it at once; else for new sessions only */
-#define TWS_OPT_LIST     32u /* the field is a struct tws_items of the type */
-#define TWS_OPT_REQUIRED 64u /* of a record: must be there */
+#define TWS_OPT_ARGV     4u   /* on the command line too */
+#define TWS_OPT_NO_FILE  8u   /* on the command line only */
+#define TWS_OPT_RELOAD   16u  /* a reload changes it at once; else for new sessions only */
+#define TWS_OPT_LIST     32u  /* the field is a struct tws_items of the type */
+#define TWS_OPT_REQUIRED 64u  /* of a record: must be there */
+#define TWS_OPT_ONE      128u /* of a list of records: one of them, written as a map */
 
 /* A list that was read: `n` elements at `p`, owned. */
 struct tws_items {

@@ -65,6 +65,7 @@ struct tws_settings {
     struct tws_items egress;       /* struct tws_egress_settings */
     uint32_t max_sessions, max_listens;
     uint64_t rate;
+    struct tws_items tun; /* struct tws_tun_settings, at most one */
 };
 
 enum { TWS_TLS_MIN_12 = 1, TWS_TLS_MIN_13 };
@@ -73,16 +74,29 @@ enum { TWS_LOG_TIME_AUTO = 1, TWS_LOG_TIME_ON, TWS_LOG_TIME_OFF };
 struct tws_forward_settings {
     unsigned line;
     const char *word; /* of the command line, that it was made of; NULL: none */
-    uint32_t kind; /* 1 + enum tws_forward_kind */
+    uint32_t kind;    /* 1 + enum tws_forward_kind */
     bool reverse;
     struct tws_spot listen, remote;
     char *user, *password;
     bool optimistic;
     struct tws_items trusted; /* struct tws_prefix */
     char *trusted_file;
-    struct tws_items allow; /* struct tws_rule */
+    struct tws_items allow;             /* struct tws_rule */
     struct tws_items networks, exclude; /* struct tws_prefix */
     bool tproxy, local;
+    char *device;
+    struct tws_items address; /* struct tws_prefix, host bits set */
+    struct tws_items routes;  /* struct tws_prefix */
+    struct tws_items dns;     /* struct tws_ip */
+    uint32_t mtu;
+    bool all;
+};
+
+struct tws_tun_settings {
+    unsigned line;
+    char *device;
+    struct tws_items address; /* struct tws_prefix, host bits set */
+    uint32_t mtu;
 };
 
 struct tws_egress_settings {
@@ -109,6 +123,7 @@ struct tws_user_settings {
     unsigned line;
     char *name, *key_id, *key;
     struct tws_items allow, listen; /* struct tws_rule */
+    struct tws_items tun;           /* char * */
     uint32_t max_channels, max_sessions, max_listens;
     uint64_t rate;
 };

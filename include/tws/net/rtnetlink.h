@@ -11,7 +11,7 @@
 #include "tws/base/addr.h"
 #include "tws/base/err.h"
 
-#define TWS_NET_MARK   119
+#define TWS_NET_MARK   120
 #define TWS_NET_TABLE  29815u /* our own routing table */
 #define TWS_TABLE_MAIN 254u
 
@@ -51,6 +51,9 @@ struct tws_ip_route {
 };
 TWS_MUST_USE tws_err tws_rtnl_route(struct tws_rtnl *r, enum tws_rtnl_change change,
                                     const struct tws_ip_route *route);
+/* Whether that route is there, whoever made it. */
+TWS_MUST_USE tws_err tws_rtnl_has_route(struct tws_rtnl *r, const struct tws_ip_route *route,
+                                        bool *out);
 
 /* What the kernel would do with a packet. TWS_SYS: it would drop it. */
 struct tws_route_question {
@@ -72,6 +75,7 @@ struct tws_ip_rule {
     struct tws_prefix to; /* family 0: any destination */
     uint8_t protocol;     /* 0: any */
     uint16_t port;        /* destination's, 0: any */
+    uint32_t mark;                   /* of the packet or its socket, 0: any */
     uint32_t table, go_to;
     bool no_default; /* a default route of the table does not count */
 };

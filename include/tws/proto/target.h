@@ -48,21 +48,23 @@ void tws_target_format(const struct tws_target *t, char *out, size_t cap);
  * The payload of OPEN: u8 kind, target, then parameters { u8 type, u8 flags (bit 7 critical),
  * u16 length, value }: 1 source address, 2 original destination, both encoded as a target;
  * 3 u8, of TWS_KIND_LISTEN: the kind of what is accepted there; 4 u32, of what was accepted: the
- * listening channel; 5 u8, of TWS_KIND_LISTEN: the protocol in which who connects says where to.
+ * listening channel; 5 u8, of TWS_KIND_LISTEN: the protocol in which who connects says where to;
+ * 6 and 7, of TWS_KIND_TUN: the IPv4 and the IPv6 address that the opener would like to have.
  */
 enum tws_speaks { TWS_SPEAKS_SOCKS = 1, TWS_SPEAKS_HTTP = 2, TWS_SPEAKS_PROXY = 3 /* either */ };
 
 struct tws_open {
     uint8_t kind; /* enum tws_kind */
     struct tws_target target;
-    struct tws_target source;   /* type 0: not given */
-    struct tws_target original; /* type 0: not given */
-    uint8_t accepts;            /* enum tws_kind; 0: not given */
-    uint32_t listener;          /* a channel's id; 0: not given */
-    uint8_t speaks;             /* enum tws_speaks; 0: nothing, all go to one place */
+    struct tws_target source;       /* type 0: not given */
+    struct tws_target original;     /* type 0: not given */
+    uint8_t accepts;                /* enum tws_kind; 0: not given */
+    uint32_t listener;              /* a channel's id; 0: not given */
+    uint8_t speaks;                 /* enum tws_speaks; 0: nothing, all go to one place */
+    struct tws_ip wanted4, wanted6; /* family 0: not given */
 };
 
-#define TWS_OPEN_MAX (1 + 3 * TWS_TARGET_MAX + 5 * 4 + 1 + 4 + 1) /* encoded bytes */
+#define TWS_OPEN_MAX (1 + 3 * TWS_TARGET_MAX + 7 * 4 + 1 + 4 + 1 + 4 + 16) /* encoded bytes */
 
 void tws_open_write(struct tws_writer *w, const struct tws_open *o);
 /* Reads a whole payload. TWS_E_PROTOCOL: as tws_target_read(), cut short, an unknown kind, a

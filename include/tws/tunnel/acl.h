@@ -27,12 +27,13 @@ enum tws_acl_verdict {
     TWS_ACL_BY_ADDRESS, /* only an address that a prefix rule allows */
 };
 
-/* `kind` is enum tws_kind: TCP and UDP have names and addresses, UNIX has paths; all else is
- * denied. */
+/* `kind` is enum tws_kind: TCP and UDP have names and addresses, UNIX has paths; TUN has no target:
+ * the user has an IP link, and each packet asks for its address; all else is denied. */
 enum tws_acl_verdict tws_acl_target(const struct tws_user *u, uint8_t kind,
                                     const struct tws_target *t);
 
-/* `verdict` is tws_acl_target()'s for this kind and target. */
+/* `verdict` is tws_acl_target()'s for this kind and target. A packet of a TUN is of kind TCP or UDP
+ * if it is, else TUN: then only a rule for every port allows it, and `port` is ignored. */
 bool tws_acl_address(const struct tws_user *u, uint8_t kind, enum tws_acl_verdict verdict,
                      const struct tws_ip *ip, uint16_t port);
 

@@ -60,7 +60,24 @@ enum tws_forward_kind {
     TWS_FORWARD_PROXY,       /* both */
     TWS_FORWARD_UDP,         /* datagrams to `listen`, a flow for each sender, all to `remote` */
     TWS_FORWARD_TRANSPARENT, /* the kernel catches connections to `networks` */
+    TWS_FORWARD_TUN,         /* IP packets of a device: `tun` */
     TWS_FORWARD_END,
+};
+
+/* One end of an IP link: a TUN device of this machine, and what leads there. */
+struct tws_tun_config {
+    char *device;                 /* NULL: the kernel numbers it */
+    struct tws_prefix *addresses; /* the device's, with the lengths of their networks */
+    size_t naddresses;            /* on a client 0: the server gives them */
+    uint32_t mtu;
+    /* Of a client only: */
+    struct tws_prefix *routes; /* networks behind the other end */
+    size_t nroutes;
+    bool all; /* everything but the client's own links goes there, except */
+    struct tws_prefix *exclude;
+    size_t nexclude;
+    struct tws_ip *dns; /* resolvers to use */
+    size_t ndns;
 };
 
 struct tws_forward {
@@ -75,8 +92,9 @@ struct tws_forward {
     size_t nallow;
     struct tws_prefix *networks, *exclude; /* of the kind transparent; no two networks overlap */
     size_t nnetworks, nexclude;
-    bool tproxy; /* by TPROXY and not REDIRECT */
-    bool local;  /* only connections of this machine itself */
+    bool tproxy;                /* by TPROXY and not REDIRECT */
+    bool local;                 /* only connections of this machine itself */
+    struct tws_tun_config *tun; /* of its kind; else NULL */
 };
 
 /* What both ends know of sessions, links and channels. */
@@ -151,7 +169,11 @@ struct tws_user {
     bool allow_all;          /* passwd without rules, as tws-rust */
     struct tws_rule *listen; /* where the server may listen for the user: prefixes, or localhost */
     size_t nlisten;
-    uint32_t max_listens;  /* of all its sessions together; 0: no limit */
+    uint32_t max_listens;   /* of all its sessions together; 0: no limit */
+    struct tws_prefix *tun; /* of the client's end of an IP link: its addresses (whole length), and
+                               the networks behind it */
+    size_t ntun;
+    bool tun_pool;         /* its address is one that nobody else has */
     uint32_t max_channels; /* of all its sessions together; 0: each session's own limit */
     uint32_t max_sessions; /* 0: no limit */
     uint64_t rate;         /* bytes per second each way, 0: no limit */
@@ -192,6 +214,7 @@ struct tws_server_config {
     uint32_t connect_timeout_ms; /* dialling a target */
     struct tws_outlet *outlets;
     size_t noutlets;
+    struct tws_tun_config *tun; /* NULL: no IP links */
     struct tws_link_limits link;
 };
 

@@ -12,7 +12,8 @@
 #include "tws/proto/target.h"
 #include "tws/tunnel/config.h"
 
-/* `kind` is TWS_KIND_TCP or TWS_KIND_UDP. */
+/* `kind` is TWS_KIND_TCP or TWS_KIND_UDP; TWS_KIND_TUN is what has no port, as ICMP: only a rule
+ * for every port and protocol is for that. */
 bool tws_rule_has_port(const struct tws_rule *r, uint8_t kind, uint16_t port);
 /* By prefix; addresses of a special kind (link-local, multicast, unspecified) only by one that lies
  * wholly within that kind. */

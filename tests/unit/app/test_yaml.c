@@ -111,6 +111,12 @@ static const struct {
      "f:2:5: this uplink has no \"name\"\n"},
     {TWS_OPT_CLIENT, "uplinks:\n  - name: a\n    role: reserve\n",
      "f:3:11: role: found \"reserve\", expected available or backup\n"},
+    {TWS_OPT_SERVER, "tun: [10.9.0.1/24]\n", "f:1:6: tun: found a list, expected a map\n"},
+    {TWS_OPT_SERVER, "tun: tws0\n", "f:1:6: tun: found \"tws0\", expected a map\n"},
+    {TWS_OPT_SERVER, "tun:\n  device: tws0\n", "f:2:3: this tun has no \"address\"\n"},
+    {TWS_OPT_SERVER, "tun:\n  address: [10.9.0.1/33]\n",
+     "f:2:13: address: found \"10.9.0.1/33\", expected an address with its network, such as "
+     "10.9.0.1/24 or fd09::1/64\n"},
     {TWS_OPT_CLIENT, "forwards:\n  - listen: 127.0.0.1:80\n    remote: a:1\n    remote: a:2\n",
      "f:4:5: remote is given twice, first on line 3\n"},
     {TWS_OPT_SERVER, "allow: 10.0.0.0/8\n",

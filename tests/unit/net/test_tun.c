@@ -123,6 +123,7 @@ START_TEST(a_device_that_cannot_be_had_says_what_to_do)
     ck_assert_int_eq(tws_tun_open("a-name-that-is-too-long", &other), TWS_SYS);
     ck_assert_int_eq(errno, ENAMETOOLONG);
     ck_assert_ptr_nonnull(strstr(tws_tun_advice(EPERM), "CAP_NET_ADMIN"));
+    ck_assert_ptr_nonnull(strstr(tws_tun_advice(EACCES), "chmod 666 /dev/net/tun"));
     ck_assert_ptr_nonnull(strstr(tws_tun_advice(ENOENT), "modprobe tun"));
     ck_assert_ptr_null(tws_tun_advice(EIO));
     end(&r, &t);

@@ -99,6 +99,8 @@ START_TEST(the_longest_name_fits_in_the_announced_size)
     o.accepts = TWS_KIND_TCP;
     o.listener = UINT32_MAX;
     o.speaks = TWS_SPEAKS_PROXY;
+    o.wanted4 = (struct tws_ip){.family = 4, .bytes = {10, 9, 0, 2}};
+    o.wanted6 = (struct tws_ip){.family = 6, .bytes = {0xfd, 9, [15] = 2}};
     tws_open_write(&w, &o);
     ck_assert(!w.failed);
     ck_assert_uint_eq(w.len, TWS_OPEN_MAX);
@@ -110,6 +112,8 @@ START_TEST(the_longest_name_fits_in_the_announced_size)
     ck_assert_uint_eq(back.accepts, o.accepts);
     ck_assert_uint_eq(back.listener, o.listener);
     ck_assert_uint_eq(back.speaks, o.speaks);
+    ck_assert(tws_ip_equal(&back.wanted4, &o.wanted4));
+    ck_assert(tws_ip_equal(&back.wanted6, &o.wanted6));
 }
 END_TEST
 
@@ -191,6 +195,9 @@ static const char *const bad_opens[] = {
     "01" TARGET "63800000",                          /* unknown and critical */
     "01" TARGET "63010000",                          /* a reserved flag */
     "01" TARGET "0200000400000000",
+    "04" TARGET "060000030a0900", /* no address */
+    "04" TARGET "060000050a09000200",
+    "04" TARGET "070000040a090002",
 };
 
 START_TEST(what_is_not_an_open_is_refused)

@@ -383,8 +383,53 @@ START_TEST(kinds_without_addresses_are_not_for_these_rules)
     for (uint8_t kind = 0; kind < 16; kind++)
         if (kind != TWS_KIND_TCP && kind != TWS_KIND_UDP) {
             ck_assert_int_eq(tws_acl_target(&u, kind, &t), TWS_ACL_DENY);
-            ck_assert(!tws_acl_address(&u, kind, TWS_ACL_ANY, &t.ip, 80));
+            ck_assert(kind == TWS_KIND_TUN || !tws_acl_address(&u, kind, TWS_ACL_ANY, &t.ip, 80));
         }
+}
+END_TEST
+
+START_TEST(an_ip_link_is_for_those_who_have_one)
+{
+    struct tws_prefix own = {.ip = parse_ip("10.9.0.2"), .bits = 32};
+    struct tws_target t = make_target("0.0.0.0", 0);
+    struct tws_user u = {.allow_all = true};
+
+    ck_assert_int_eq(tws_acl_target(&u, TWS_KIND_TUN, &t), TWS_ACL_DENY);
+    u.tun_pool = true;
+    ck_assert_int_eq(tws_acl_target(&u, TWS_KIND_TUN, &t), TWS_ACL_BY_ADDRESS);
+    u = (struct tws_user){.tun = &own, .ntun = 1};
+    ck_assert_int_eq(tws_acl_target(&u, TWS_KIND_TUN, &t), TWS_ACL_BY_ADDRESS);
+}
+END_TEST
+
+START_TEST(a_packet_without_ports_needs_a_rule_for_all_of_them)
+{
+    static const struct {
+        uint16_t min, max;
+        uint8_t protocol;
+        bool allowed;
+    } rules[] = {
+        {1, 65535, TWS_RULE_BOTH, true},  {1, 65534, TWS_RULE_BOTH, false},
+        {2, 65535, TWS_RULE_BOTH, false}, {1, 65535, TWS_RULE_TCP, false},
+        {1, 65535, TWS_RULE_UDP, false},
+    };
+    struct tws_ip ip = parse_ip("10.0.0.1"), other = parse_ip("11.0.0.1"),
+                  group = parse_ip("224.0.0.1");
+
+    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
+        struct tws_rule r;
+        struct tws_user u = {.allow = &r, .nallow = 1};
+        make_rule(&(struct rule_text){"10.0.0.0/8", ANY}, &r);
+        r.port_min = rules[i].min;
+        r.port_max = rules[i].max;
+        r.protocol = rules[i].protocol;
+        ck_assert(tws_acl_address(&u, TWS_KIND_TUN, TWS_ACL_BY_ADDRESS, &ip, 0) ==
+                  rules[i].allowed);
+        ck_assert(!tws_acl_address(&u, TWS_KIND_TUN, TWS_ACL_BY_ADDRESS, &other, 0));
+    }
+    struct tws_user all = {.allow_all = true};
+    ck_assert(tws_acl_address(&all, TWS_KIND_TUN, TWS_ACL_BY_ADDRESS, &ip, 0));
+    ck_assert(!tws_acl_address(&all, TWS_KIND_TUN, TWS_ACL_BY_ADDRESS, &group, 0));
 }
 END_TEST
 
@@ -410,6 +455,8 @@ int main(void)
     tcase_add_test(tc, a_rule_for_one_protocol_is_not_for_the_other);
     tcase_add_test(tc, a_datagram_to_an_address_of_the_other_protocols_rule_is_denied);
     tcase_add_test(tc, kinds_without_addresses_are_not_for_these_rules);
+    tcase_add_test(tc, an_ip_link_is_for_those_who_have_one);
+    tcase_add_test(tc, a_packet_without_ports_needs_a_rule_for_all_of_them);
     tcase_add_test(tc, nothing_is_reached_on_a_denial);
 
     Suite *s = suite_create("tunnel/acl");

@@ -1,0 +1,57 @@
+/*
+ * ip_device_priv.h - a TUN device as the configuration wants it: open, up, with its addresses, MTU
+ * and routes; and as it was when it is closed.
+ *
+ * What is as it should be is left alone, so that a device that was prepared needs no capability.
+ * What cannot be done is logged here, with what to do about it.
+ */
+#ifndef TWS_TUNNEL_IP_DEVICE_PRIV_H
+#define TWS_TUNNEL_IP_DEVICE_PRIV_H
+
+#include "tws/base/addr.h"
+#include "tws/base/bytes.h"
+#include "tws/net/loop.h"
+#include "tws/net/rtnetlink.h"
+#include "tws/net/tun.h"
+
+#define TWS_IP_DEVICE_ADDRESSES 16
+
+struct tws_ip_device {
+    struct tws_tun tun;
+    struct tws_rtnl rtnl;
+    uint32_t mtu;             /* what it has */
+    struct tws_netdev before; /* how a prepared one was */
+    struct tws_prefix added[TWS_IP_DEVICE_ADDRESSES];
+    size_t nadded;
+    uint8_t *packet; /* room for one, for whoever reads or changes one */
+};
+
+#define TWS_IP_PACKET_MAX 65575u /* IPv6 header and 65,535 bytes */
+
+/* `name` NULL: numbered. TWS_SYS (logged), TWS_NOMEM. */
+TWS_MUST_USE tws_err tws_ip_device_open(struct tws_ip_device *d, const char *name, uint32_t mtu);
+/* As it was before. Fine for one that is not open (zeroed). */
+void tws_ip_device_close(struct tws_ip_device *d);
+bool tws_ip_device_is_open(const struct tws_ip_device *d);
+
+/* Lowers or raises the MTU. TWS_SYS (logged). */
+TWS_MUST_USE tws_err tws_ip_device_set_mtu(struct tws_ip_device *d, uint32_t mtu);
+/* Makes its addresses these, but for those that somebody else gave it. TWS_SYS (logged). */
+TWS_MUST_USE tws_err tws_ip_device_set_addresses(struct tws_ip_device *d,
+                                                 const struct tws_prefix *list, size_t n);
+/* A route to `to` leads there, in the main table. One that is there already is fine. TWS_SYS
+ * (logged). */
+TWS_MUST_USE tws_err tws_ip_device_add_route(struct tws_ip_device *d, const struct tws_prefix *to);
+/* No more. */
+void tws_ip_device_remove_route(struct tws_ip_device *d, const struct tws_prefix *to);
+
+/* The first character of a setting of the kernel's, a file in /proc/sys; 0: not known. */
+char tws_ip_setting(const char *path);
+
+/* One packet out of the device: its length; 0: none now, or none ever (logged: the device is
+ * gone). */
+size_t tws_ip_device_read(struct tws_ip_device *d, void *buf, size_t cap);
+/* One packet into it. False: the kernel does not take it. */
+bool tws_ip_device_write(struct tws_ip_device *d, struct tws_span packet);
+
+#endif

@@ -1,0 +1,335 @@
+"""test_tun.py - IP links: real packets through real devices, in network namespaces."""
+import json
+import os
+import pwd
+import re
+import signal
+import stat
+import subprocess
+import unittest
+
+import netns
+import tun_net
+import tws_e2e
+from tun_net import INNER4, INNER6
+from tws_e2e import Service, free_port, needs, wait_until, yaml
+
+
+def can_make():
+    return netns.can_make()
+
+
+needs_tun = unittest.skipUnless(can_make(), "network namespaces and TUN devices need root")
+
+
+@needs_tun
+@needs("ping", "iperf3", "curl", "tcpdump")
+class Tun(tws_e2e.Case):
+    def bring_up(self, clients=1, users=None, tun=None, forward=None, server=None, start=True, **settings):
+        """A server with a TUN, and a client for each user."""
+        self.net = tun_net.Net(self, clients)
+        self.server_port = free_port()
+        users = users or [{"tun": ["pool"]}] * clients
+        self.keys, self.users = [], []
+        for i, user in enumerate(users):
+            path, key = self.keygen(f"user{i}")
+            self.keys.append(path)
+            self.users.append({"name": f"user{i}", "key": key, "allow": ["*"], **user})
+        self.server_settings = {"listen": f"*:{self.server_port}", "keys_file": self.write_keys(),
+                                "tun": tun or {"device": "tun-s", "address": ["10.9.0.1/24", "fd09::1/64"]},
+                                **(server or {})}
+        with self.net.inside(self.net.server):
+            self.server = self.start_tws("server", "server", "--config",
+                                         self.write("server.yaml", yaml(self.server_settings) + "\n"))
+        self.server.wait_ready()
+        self.forward = {"kind": "tun", "device": "tun-c", **(forward or {})}
+        self.settings = {"encrypt": "off", "connections": 2, **settings}
+        self.clients = []
+        for i in range(clients if start else 0):
+            self.start_client(i)
+            self.clients[i].wait_log("tun open")
+
+    def write_keys(self):
+        return self.write("keys.yaml", yaml({"users": self.users}) + "\n")
+
+    def write_client(self, i, **settings):
+        return self.write(f"client{i}.yaml", yaml({"server": f"ws://10.80.{i}.1:{self.server_port}/tws", "name": f"client{i}",
+                                                   "key_file": self.keys[i], "forwards": [self.forward], **self.settings,
+                                                   **settings}) + "\n")
+
+    def start_client(self, i=0, **more):
+        with self.net.inside(self.net.clients[i]):
+            self.clients.append(self.start_tws(f"client{i}", "client", "--config", self.write_client(i), **more))
+        return self.clients[-1]
+
+    def on(self, namespace, *argv, good=True):
+        done = subprocess.run(["ip", "netns", "exec", namespace, *argv], capture_output=True, text=True, timeout=20, check=False)
+        if good is not None:
+            self.assertEqual(done.returncode == 0, good, f"{argv}: {done.stdout}{done.stderr}\n{self.server.log[-3000:]}")
+        return done.stdout + done.stderr
+
+    def ping(self, target, i=0, good=True, *more):
+        return self.on(self.net.clients[i], "ping", "-n", "-c1", "-W2" if good else "-W0.3", *more, target, good=good)
+
+    def address(self, i=0, family=4):
+        found = re.findall(rf"tun open.* ipv{family}=(\S+)", self.clients[i].log)
+        return found[-1]
+
+    def routed(self, i=0, to="10.80.100.0/24", device="tun-c"):
+        netns.ip("-n", self.net.clients[i], "route", "replace", to, "dev", device)
+
+    def inner_service(self, handler=tws_e2e.echo, host=INNER4):
+        with self.net.inside(self.net.inner):
+            service = Service(handler, host)
+        self.addCleanup(service.close)
+        return service
+
+    # ---- packets ----
+
+    def test_packets_of_both_families_go_through_and_come_back(self):
+        self.bring_up(forward={"routes": ["10.80.100.0/24", "fd80:100::/64"]})
+        for target in ("10.9.0.1", "fd09::1", INNER4, INNER6):
+            self.ping(target)
+        self.assertEqual((self.address(), self.address(family=6)), ("10.9.0.2", "fd09::2"))
+
+    def test_a_page_and_a_gigabyte_a_minute_go_through(self):
+        self.bring_up(forward={"routes": ["10.80.100.0/24"]})
+        page = self.inner_service(lambda peer: (peer.recv(4096), peer.sendall(
+            b"HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nhello")))
+        self.assertEqual(self.on(self.net.clients[0], "curl", "-sS", f"http://{INNER4}:{page.port}/"), "hello")
+        with self.net.inside(self.net.inner):
+            self.start("iperf3", ["iperf3", "-s", "-1", "-p", "5201"])
+        wait_until(lambda: "LISTEN" in self.on(self.net.inner, "ss", "-Hltn", "sport = :5201"), "iperf3 listens")
+        for more in ([],):
+            shown = self.on(self.net.clients[0], "iperf3", "-c", INNER4, "-p", "5201", "-n", "64M", "-J", *more)
+            rate = json.loads(shown)["end"]["sum_received"]["bits_per_second"]
+            self.assertGreater(rate, 20e6)
+            print(f"[{rate / 1e6:.0f} Mbit/s]", end=" ")
+
+    def test_large_packets_fit_when_both_ends_have_a_large_mtu(self):
+        self.bring_up(tun={"device": "tun-s", "address": ["10.9.0.1/24"], "mtu": 9000}, forward={"mtu": 16000})
+        self.ping("10.9.0.1", 0, True, "-M", "do", "-s", "8972")
+        self.ping("10.9.0.1", 0, False, "-M", "do", "-s", "8973")
+
+    def test_a_syn_announces_what_fits(self):
+        self.bring_up(tun={"device": "tun-s", "address": ["10.9.0.1/24"], "mtu": 1400},
+                      forward={"routes": ["10.80.100.0/24"]})
+        service = self.inner_service()
+        dump = None
+        with self.net.inside(self.net.inner):
+            dump = self.start("tcpdump", ["tcpdump", "-ni", "out0", "--immediate-mode", "-l", "-v", f"tcp port {service.port}"])
+        dump.wait_log("listening on")
+        # The client's own device has 1500: what arrives was lowered on the way.
+        netns.ip("-n", self.net.clients[0], "link", "set", "tun-c", "mtu", "1500")
+        with self.net.inside(self.net.clients[0]), tws_e2e.connect(service.port, INNER4) as peer:
+            peer.sendall(b"hello")
+            self.assertEqual(tws_e2e.read_exactly(peer, 5), b"hello")
+        sizes = dump.wait_log(r"Flags \[S\].*mss (\d+)")
+        self.assertEqual(sizes.group(1), "1360")
+        dump.signal(signal.SIGINT)
+
+    # ---- who may what ----
+
+    def test_a_source_that_is_not_the_clients_is_dropped_counted_and_told(self):
+        self.bring_up(forward={"routes": ["10.80.100.0/24"]})
+        netns.ip("-n", self.net.clients[0], "address", "add", "10.9.0.77/32", "dev", "tun-c")
+        self.ping(INNER4)
+        self.ping(INNER4, 0, False, "-I", "10.9.0.77")
+        self.server.wait_log(r"packet dropped.*icmp 10\.9\.0\.77 > 10\.80\.100\.2.*source is not the client's")
+        self.clients[0].stop()
+        self.server.wait_log(r"packets dropped.* source=[1-9]")
+
+    def test_every_packet_is_judged_by_the_users_rules(self):
+        service = None
+        self.bring_up(users=[{"tun": ["pool"], "allow": ["10.80.100.0/24:7000-7001", "tcp/10.9.0.1:7000", "10.9.0.1/32:9"]}],
+                      forward={"routes": ["10.80.100.0/24"]})
+        with self.net.inside(self.net.inner):
+            with tws_e2e.socket.create_server((INNER4, 7000)), tws_e2e.socket.create_server((INNER4, 7002)):
+                with self.net.inside(self.net.clients[0]):
+                    tws_e2e.connect(7000, INNER4).close()
+                    with self.assertRaises(OSError):
+                        tws_e2e.connect(7002, INNER4, timeout=1)
+        self.assertIsNone(service)
+        self.ping(INNER4, 0, False)  # no port, and the rule is for some
+        self.server.wait_log(r"packet dropped.*tcp 10\.9\.0\.2\.\d+ > 10\.80\.100\.2\.7002.*no rule")
+        self.server.wait_log(r"packet dropped.*icmp 10\.9\.0\.2 > 10\.80\.100\.2\".*no rule")
+        self.users[0]["allow"] = ["10.80.100.0/24"]
+        self.write_keys()
+        self.server.signal(signal.SIGHUP)
+        self.server.wait_log("reloaded")
+        self.ping(INNER4)
+
+    def test_a_user_without_tun_is_refused_and_a_removed_key_cut_off(self):
+        self.bring_up(clients=2, users=[{}, {"tun": ["pool"]}], start=False)
+        self.start_client(0).wait_log(r"tun refused.*the user's entry has no tun")
+        self.start_client(1).wait_log("tun open")
+        self.ping("10.9.0.1", 1)
+        self.users.pop()
+        self.write_keys()
+        self.server.signal(signal.SIGHUP)
+        self.clients[1].wait_log("key revoked|session over")
+        self.ping("10.9.0.1", 1, False)
+
+    def test_two_clients_have_addresses_of_their_own_and_reach_each_other(self):
+        self.bring_up(clients=2, users=[{"tun": ["10.9.0.20", "fd09::20", "10.70.0.0/24"]}, {"tun": ["pool"]}])
+        self.assertEqual((self.address(0), self.address(1)), ("10.9.0.20", "10.9.0.2"))
+        self.ping("10.9.0.2", 0)
+        self.ping("10.9.0.20", 1)
+        self.ping("fd09::20", 1)
+        # A network behind the first client: the server has a route, the source is allowed.
+        netns.ip("-n", self.net.clients[0], "address", "add", "10.70.0.5/32", "dev", "lo")
+        self.assertIn("tun-s", self.on(self.net.server, "ip", "route", "get", "10.70.0.5"))
+        self.routed(1, "10.70.0.0/24")
+        self.ping("10.70.0.5", 1)
+        self.clients[0].stop()
+        wait_until(lambda: "10.70.0" not in self.on(self.net.server, "ip", "route"), "the route is removed")
+
+    def test_a_configured_address_is_the_users_or_none(self):
+        self.bring_up(users=[{"tun": ["10.9.0.30", "10.9.0.40"]}], forward={"address": ["10.9.0.40/24"]})
+        self.assertEqual(self.address(), "10.9.0.40")
+        self.ping("10.9.0.1")
+        self.clients[0].stop()
+        self.forward["address"] = ["10.9.0.50/24"]
+        self.start_client(0)
+        self.clients[1].wait_log("the server does not allow the address")
+
+    # ---- what it lives through ----
+
+    def test_a_flow_outlives_its_links_its_session_and_the_server(self):
+        self.bring_up(forward={"routes": ["10.80.100.0/24"]}, retry_timeout="500ms")
+        service = self.inner_service()
+        with self.net.inside(self.net.clients[0]):
+            peer = tws_e2e.connect(service.port, INNER4, timeout=20)
+        with peer:
+            def works():
+                peer.sendall(b"still")
+                self.assertEqual(tws_e2e.read_exactly(peer, 5), b"still")
+            works()
+            for _ in range(2):
+                self.on(self.net.clients[0], "ss", "-K", "-tn", f"dport = :{self.server_port}", good=None)
+                works()
+            mark = len(self.clients[0].log)
+            self.server.popen.kill()
+            self.server.wait_exit()
+            self.server.expected = (-signal.SIGKILL,)
+            with self.net.inside(self.net.server):
+                self.server = self.start_tws("server", "server", "--config", os.path.join(self.folder, "server.yaml"))
+            self.server.wait_ready()
+            self.clients[0].wait_log("tun open", after=mark)
+            works()
+        self.assertEqual(self.address(), "10.9.0.2")
+
+    def test_a_new_client_has_the_address_of_its_killed_self(self):
+        self.bring_up(users=[{"tun": ["10.9.0.20"]}])
+        self.clients[0].popen.kill()
+        self.clients[0].expected = (-signal.SIGKILL,)
+        self.clients[0].wait_exit()
+        self.start_client(0).wait_log("tun open.*ipv4=10.9.0.20")
+        self.ping("10.9.0.1")
+
+    def test_a_reload_changes_routes_and_no_packet_notices(self):
+        self.bring_up(forward={"routes": ["10.80.100.0/24"]})
+        self.ping(INNER4)
+        self.forward["routes"] = ["10.81.0.0/16"]
+        self.write_client(0)
+        self.clients[0].signal(signal.SIGHUP)
+        self.clients[0].wait_log("reloaded")
+        routes = self.on(self.net.clients[0], "ip", "route")
+        self.assertIn("10.81.0.0/16 dev tun-c", routes)
+        self.assertNotIn("10.80.100.0/24", routes)
+        self.assertEqual(self.clients[0].log.count("tun open"), 1)
+        self.ping("10.9.0.1")
+
+    # ---- everything ----
+
+    def test_everything_but_the_links_goes_in_and_all_is_restored(self):
+        self.bring_up(start=False, forward={"all": True, "exclude": ["203.0.113.0/24"]})
+        client = self.net.clients[0]
+        before = tun_net.state(client)
+        self.start_client(0).wait_log("tun open")
+        for to, device in (("10.80.100.2", "tun-c"), ("198.51.100.1", "tun-c"), ("203.0.113.1", "up0"),
+                           ("10.80.0.9", "up0"), ("10.80.0.9 ipproto udp dport 53", "tun-c"),
+                           (f"10.80.0.1 mark {0x54570053}", "up0"), (f"198.51.100.1 mark {0x54570053}", "up0"),
+                           ("2001:db8::1", "tun-c")):
+            self.assertIn(f"dev {device} ", self.on(client, "ip", "route", "get", *to.split()), to)
+        self.ping(INNER4)
+        self.ping(INNER6)
+        # Links are made anew while everything goes into the tunnel.
+        mark = len(self.clients[0].log)
+        self.on(client, "ss", "-K", "-tn", f"dport = :{self.server_port}", good=None)
+        self.clients[0].wait_log("link up", after=mark)
+        self.ping(INNER4)
+        self.clients[0].stop()
+        self.assertEqual(tun_net.state(client), before)
+
+    def test_a_family_that_the_device_has_not_goes_nowhere(self):
+        self.bring_up(users=[{"tun": ["10.9.0.2"]}], forward={"all": True})
+        netns.ip("-n", self.net.clients[0], "-6", "route", "add", "default", "dev", "up0")
+        self.assertIn("No route to host", self.on(self.net.clients[0], "ip", "route", "get", "2001:db8::1", good=False))
+
+    def test_what_a_killed_client_left_is_removed_by_its_next_life(self):
+        self.bring_up(forward={"all": True}, start=False)
+        client = self.net.clients[0]
+        before = tun_net.state(client)
+        self.start_client(0).wait_log("tun open")
+        self.clients[0].popen.kill()
+        self.clients[0].expected = (-signal.SIGKILL,)
+        self.clients[0].wait_exit()
+        self.assertNotEqual(tun_net.state(client), before)
+        self.start_client(0).wait_log("tun open")
+        self.clients[1].wait_log("removed what a killed process left")
+        self.ping(INNER4)
+        self.clients[1].stop()
+        self.assertEqual(tun_net.state(client), before)
+
+    # ---- rights ----
+
+    def test_without_rights_it_works_on_a_prepared_device_and_leaves_it_as_it_was(self):
+        self.bring_up(users=[{"tun": ["10.9.0.20"]}], start=False, forward={"routes": ["10.80.100.0/24"]})
+        client = self.net.clients[0]
+        netns.ip("-n", client, "tuntap", "add", "dev", "tun-c", "mode", "tun", "user", "nobody")
+        for arguments in (["address", "add", "10.9.0.20/24"], ["route", "add", "10.80.100.0/24"]):
+            netns.ip("-n", client, "link", "set", "tun-c", "up")
+            netns.ip("-n", client, *arguments, "dev", "tun-c")
+        before = tun_net.ipv4_state(client)
+        self.start_unprivileged().wait_log("tun open")
+        self.ping(INNER4)
+        self.clients[0].stop()
+        self.assertEqual(tun_net.ipv4_state(client), before)
+
+    def start_unprivileged(self):
+        nobody = pwd.getpwnam("nobody")
+
+        node = os.path.join(self.folder, "tun")
+        if not os.path.exists(node):
+            os.mknod(node, 0o666 | stat.S_IFCHR, os.stat("/dev/net/tun").st_rdev)
+            os.chmod(node, 0o666)
+
+        def become():
+            tun_net.own_mounts()
+            tun_net.bind(node, "/dev/net/tun")
+            for name in ("", *os.listdir(self.folder)):
+                os.chown(os.path.join(self.folder, name), nobody.pw_uid, nobody.pw_gid)
+            os.setgid(nobody.pw_gid)
+            os.setuid(nobody.pw_uid)
+
+        return self.start_client(0, limits=become)
+
+    def test_a_missing_right_gets_one_line_with_the_remedy(self):
+        for forward, line in (({}, r"cannot open the device.*CAP_NET_ADMIN, or prepare the device: ip tuntap add"),
+                              ({"all": True}, r"cannot lead everything.*all needs CAP_NET_ADMIN")):
+            self.bring_up(start=False, forward=forward)
+            client = self.start_unprivileged()
+            client.expected = (1,)
+            self.assertEqual(client.wait_exit(), 1)
+            self.assertRegex(client.log, line)
+            self.assertEqual(client.log.count("ERROR") + client.log.count("error"), 2, client.log)
+            self.server.stop()
+
+    def test_a_prepared_device_that_lacks_something_says_what(self):
+        self.bring_up(start=False, users=[{"tun": ["10.9.0.20"]}])
+        client = self.net.clients[0]
+        netns.ip("-n", client, "tuntap", "add", "dev", "tun-c", "mode", "tun", "user", "nobody")
+        netns.ip("-n", client, "link", "set", "tun-c", "up")
+        self.start_unprivileged().wait_log(r"cannot set up the device.*CAP_NET_ADMIN, or do it before: "
+                                           r"ip address add 10\.9\.0\.20/24 dev tun-c")
