@@ -124,7 +124,8 @@ static const struct tws_option rows[] = {
      .flags = TWS_OPT_CLIENT,
      .offset = AT(tproxy),
      .fallback = "false",
-     .help = "Kind transparent: catch with TPROXY and a routing rule instead of REDIRECT."},
+     .help = "Kind transparent: catch with TPROXY and a routing rule instead of REDIRECT, and "
+             "datagrams (UDP) too."},
     {.name = "local",
      .type = TWS_TYPE_FLAG,
      .flags = TWS_OPT_CLIENT,

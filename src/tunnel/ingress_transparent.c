@@ -5,6 +5,7 @@
  * The listener is on every address where REDIRECT brings others' connections to, and on loopback
  * where it can be. Whoever comes by himself is refused: he would be connected to himself.
  */
+#include "caught_udp_priv.h"
 #include "inlet_priv.h"
 
 #include "tws/net/capability.h"
@@ -13,25 +14,57 @@
 
 #include <errno.h>
 
-static tws_err open_transparent(struct tws_inlet *l)
+static void close_transparent(struct tws_inlet *l)
+{
+    tws_inlet_close_stream(l);
+    tws_caught_udp_free(l->state);
+    l->state = NULL;
+}
+
+static tws_err open_stream(struct tws_inlet *l)
 {
     struct tws_hostport at = {.host = "localhost", .port = l->listen.port};
+
+    if (!l->conf->tproxy && !l->conf->local)
+        at.host[0] = '\0';
+    return tws_listener_open(l->ingress->loop, &at, tws_inlet_accepted, l, &l->listener);
+}
+
+static tws_err open_transparent(struct tws_inlet *l)
+{
+    struct tws_caught_udp *u = NULL;
     tws_err err = TWS_OK;
 
     if (!tws_net_admin()) {
         errno = EPERM;
         return TWS_SYS;
     }
-    if (!l->conf->tproxy && !l->conf->local)
-        at.host[0] = '\0';
-    err = tws_listener_open(l->ingress->loop, &at, tws_inlet_accepted, l, &l->listener);
+    err = open_stream(l);
     if (err != TWS_OK || !l->conf->tproxy)
         return err;
     /* The mark keeps what we answer out of the rules' hands. */
     err = tws_listener_set_transparent(l->listener, TWS_MARK_OWN);
-    if (err != TWS_OK)
-        tws_inlet_close_stream(l);
+    if (err == TWS_OK && !l->ingress->no_udp)
+        err = tws_caught_udp_new(l, l->listen.port, &u);
+    l->state = u;
+    if (err != TWS_OK) {
+        int saved = errno;
+        close_transparent(l);
+        errno = saved;
+    }
     return err;
+}
+
+static void ready(struct tws_inlet *l)
+{
+    if (l->state != NULL)
+        tws_caught_udp_ready(l->state);
+}
+
+static void changed(struct tws_inlet *l)
+{
+    if (l->state != NULL)
+        tws_caught_udp_changed(l->state);
 }
 
 void tws_inlet_catch(const struct tws_inlet *l, const struct tws_forward *conf,
@@ -48,6 +81,8 @@ void tws_inlet_catch(const struct tws_inlet *l, const struct tws_forward *conf,
                               .only_own = conf->local};
     tws_listener_address(l->listener, &at);
     tws_sockaddr_get(&at, &ip, &out->port);
+    if (l->state != NULL && !l->ingress->no_udp)
+        out->udp_port = tws_caught_udp_port(l->state);
 }
 
 /* ---- where a connection goes ---- */
@@ -85,6 +120,11 @@ static bool is_in(const struct tws_prefix *list, size_t n, const struct tws_ip *
     return false;
 }
 
+bool tws_inlet_is_for(const struct tws_forward *conf, const struct tws_ip *ip)
+{
+    return is_in(conf->networks, conf->nnetworks, ip) && !is_in(conf->exclude, conf->nexclude, ip);
+}
+
 static bool refuse(const struct tws_inlet *l, const struct tws_arrival *a, const char *why)
 {
     struct tws_ingress *in = l->ingress;
@@ -110,7 +150,7 @@ static bool aim(const struct tws_inlet *l, struct tws_arrival *a)
     if (was_made_to_us(l, a->fd, &to))
         return refuse(l, a, "it was made to this listener itself, which is for caught connections");
     tws_sockaddr_get(&to, &ip, &port);
-    if (!is_in(conf->networks, conf->nnetworks, &ip) || is_in(conf->exclude, conf->nexclude, &ip))
+    if (!tws_inlet_is_for(conf, &ip))
         return refuse(l, a, "some other rule brought it here: it goes to none of the networks");
     a->target = (struct tws_target){
         .type = ip.family == 4 ? TWS_TARGET_IPV4 : TWS_TARGET_IPV6, .ip = ip, .port = port};
@@ -120,8 +160,10 @@ static bool aim(const struct tws_inlet *l, struct tws_arrival *a)
 
 const struct tws_inlet_ops tws_inlet_transparent = {
     .open = open_transparent,
-    .close = tws_inlet_close_stream,
+    .close = close_transparent,
     .pause = tws_inlet_pause_stream,
+    .ready = ready,
+    .changed = changed,
     .address = tws_inlet_stream_address,
     .aim = aim,
 };

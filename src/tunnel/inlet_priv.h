@@ -66,6 +66,8 @@ void tws_inlet_accepted(void *arg, int fd, const struct tws_sockaddr *peer);
 /* What an open inlet of the kind catches by `conf`, which it borrows. */
 void tws_inlet_catch(const struct tws_inlet *l, const struct tws_forward *conf,
                      struct tws_catch *out);
+/* Whether it is one of the networks' addresses, and not excluded. */
+bool tws_inlet_is_for(const struct tws_forward *conf, const struct tws_ip *ip);
 
 extern const struct tws_inlet_ops tws_inlet_tcp;
 extern const struct tws_inlet_ops tws_inlet_socks;

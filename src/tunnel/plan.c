@@ -8,13 +8,17 @@
 /* The port that stands for one the kernel will choose. */
 #define SOME_PORT 65535
 
-static void catch_of(const struct tws_forward *f, struct tws_catch *out)
+static void catch_of(const struct tws_client_config *cfg, const struct tws_forward *f,
+                     struct tws_catch *out)
 {
+    uint16_t port = f->listen.port != 0 ? f->listen.port : SOME_PORT;
+
     *out = (struct tws_catch){.networks = f->networks,
                               .nnetworks = f->nnetworks,
                               .exclude = f->exclude,
                               .nexclude = f->nexclude,
-                              .port = f->listen.port != 0 ? f->listen.port : SOME_PORT,
+                              .port = port,
+                              .udp_port = f->tproxy && !cfg->link.no_udp ? port : 0,
                               .tproxy = f->tproxy,
                               .only_own = f->local};
 }
@@ -53,7 +57,7 @@ tws_err tws_plan_write(const struct tws_client_config *cfg, FILE *out)
         const struct tws_forward *f = &cfg->forwards[i];
         if (f->kind != TWS_FORWARD_TRANSPARENT)
             continue;
-        catch_of(f, &catches[r.n++]);
+        catch_of(cfg, f, &catches[r.n++]);
         some_port = some_port || f->listen.port == 0;
     }
     if (r.n > 0)

@@ -160,7 +160,7 @@ static void redirect(FILE *out, const struct tws_ruleset *r)
 
 static const char *protocols(const struct tws_catch *c)
 {
-    return c->udp ? "{ tcp, udp }" : "tcp";
+    return c->udp_port != 0 ? "{ tcp, udp }" : "tcp";
 }
 
 /* Which flows are caught. */
@@ -178,20 +178,29 @@ static void tproxy_forward(FILE *out, const struct tws_ruleset *r, size_t i)
     end_chain(out);
 }
 
-/* Gives the packets of caught flows to a socket. */
-static void deliver(FILE *out, const struct tws_ruleset *r, size_t i)
+static void deliver_to(FILE *out, const struct tws_ruleset *r, size_t i, bool udp)
 {
     const struct tws_catch *c = &r->catches[i];
+    const char *protocol = udp ? "udp" : "tcp";
+    unsigned port = udp ? c->udp_port : c->port;
     char action[128];
 
     snprintf(action, sizeof action,
-             "meta l4proto %s meta mark set 0x%08x tproxy ip to 127.0.0.1:%u accept", protocols(c),
-             r->footprint->mark, c->port);
+             "meta l4proto %s meta mark set 0x%08x tproxy ip to 127.0.0.1:%u accept", protocol,
+             r->footprint->mark, port);
     match(out, c->networks, c->nnetworks, 4, action);
     snprintf(action, sizeof action,
-             "meta l4proto %s meta mark set 0x%08x tproxy ip6 to [::1]:%u accept", protocols(c),
-             r->footprint->mark, c->port);
+             "meta l4proto %s meta mark set 0x%08x tproxy ip6 to [::1]:%u accept", protocol,
+             r->footprint->mark, port);
     match(out, c->networks, c->nnetworks, 6, action);
+}
+
+/* Gives the packets of caught flows to a socket. */
+static void deliver(FILE *out, const struct tws_ruleset *r, size_t i)
+{
+    deliver_to(out, r, i, false);
+    if (r->catches[i].udp_port != 0)
+        deliver_to(out, r, i, true);
 }
 
 static void begins_chain(FILE *out, const struct tws_ruleset *r, const char *name, bool others)

@@ -31,6 +31,17 @@ def web(peer):
     peer.sendall(b"HTTP/1.0 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
 
 
+def dns_answer(query, address):
+    """The one question's answer: an A record."""
+    return (query[:2] + b"\x81\x80\x00\x01\x00\x01\x00\x00\x00\x00" + question(query) +
+            b"\xc0\x0c\x00\x01\x00\x01\x00\x00\x00\x3c\x00\x04" + socket.inet_aton(address))
+
+
+def question(query):
+    end = query.index(b"\0", 12) + 5
+    return query[12:end]
+
+
 class Web(tws_e2e.Service):
     def __init__(self, host, handler=web, port=WEB):
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -43,7 +54,7 @@ def url(address):
     return f"http://[{address}]:{WEB}/" if ":" in address else f"http://{address}:{WEB}/"
 
 
-@needs("nft", "ip", "curl", "setpriv")
+@needs("nft", "ip", "curl", "setpriv", "dig")
 @needs_machines
 class Transparent(Case):
     def setUp(self):
@@ -137,7 +148,7 @@ class Transparent(Case):
             self.assertEqual(self.curl("behind", NEAR6), NEAR6)
             self.end(client)
             self.assert_nothing_left()
-        self.assertIn("target=10.77.0.1:8080", self.server.log + client.log)
+        self.server.wait_log("target=10.77.0.1:8080")
 
     def test_tproxy_catches_the_same(self):
         client = self.client({"networks": ["0.0.0.0/0", "::/0"], "tproxy": True})
@@ -175,6 +186,61 @@ class Transparent(Case):
                 client.wait_log("made to this listener itself")
             self.assertNotIn("event=channel", client.log)
             self.end(client)
+
+    # ---- datagrams ----
+
+    def udp_service(self, address, port, answer):
+        with self.net.inside("inside"):
+            service = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
+            service.bind((address, port))
+        self.addCleanup(service.close)
+
+        def serve():
+            while True:
+                try:
+                    data, peer = service.recvfrom(65535)
+                except OSError:
+                    return
+                service.sendto(answer(data), peer)
+        tws_e2e.threading.Thread(target=serve, daemon=True).start()
+
+    def dig(self, machine, address, name="host.example"):
+        done = self.net.run(machine, "dig", "+short", "+tries=1", "+time=3", f"@{address}", name)
+        return done.stdout.strip()
+
+    def test_tproxy_catches_datagrams(self):
+        for address in (INSIDE, INSIDE6):
+            self.udp_service(address, 53, lambda query: dns_answer(query, "192.0.2.77"))
+        client = self.client({"networks": ["0.0.0.0/0", "::/0"], "exclude": [f"{NEAR}/32"], "tproxy": True})
+        for machine in ("router", "behind"):
+            for address in (INSIDE, INSIDE6):
+                self.assertEqual(self.dig(machine, address), "192.0.2.77", f"{machine} to {address}")
+        self.assertNotEqual(self.dig("router", NEAR), "192.0.2.77")
+        self.end(client)
+        self.server.wait_log("target=10.77.0.1:53")
+        self.assert_nothing_left()
+
+    def test_a_flow_of_datagrams_comes_from_the_address_it_was_sent_to(self):
+        self.udp_service(INSIDE, 5000, bytes.upper)
+        self.udp_service(INSIDE, 5001, bytes.upper)
+        client = self.client({"networks": ["10.77.0.0/24"], "tproxy": True})
+        for machine in ("router", "behind"):
+            with self.net.inside(machine):
+                sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            self.addCleanup(sender.close)
+            sender.settimeout(tws_e2e.WAIT)
+            for port in (5000, 5001, 5000):
+                for words in (b"hello", b"x" * 1400):
+                    sender.sendto(words, (INSIDE, port))
+                    self.assertEqual(sender.recvfrom(65535), (words.upper(), (INSIDE, port)))
+        self.end(client)
+
+    def test_no_udp_leaves_datagrams_alone(self):
+        self.udp_service(INSIDE, 53, lambda query: dns_answer(query, "192.0.2.77"))
+        client = self.client({"networks": ["10.77.0.0/24"], "tproxy": True}, no_udp=True)
+        self.assertNotIn("udp ct mark set", self.net.run("router", "nft", "list", "ruleset").stdout)
+        self.assertIsNotNone(self.curl("router", INSIDE))
+        self.end(client)
 
     # ---- coming and going ----
 

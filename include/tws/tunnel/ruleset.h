@@ -26,8 +26,8 @@ struct tws_catch {
     const struct tws_prefix *networks, *exclude; /* borrowed */
     size_t nnetworks, nexclude;
     uint16_t port;
-    bool tproxy; /* listens on loopback; the others on every address, unless only_own */
-    bool udp;    /* with tproxy */
+    uint16_t udp_port; /* with tproxy; 0: no datagrams */
+    bool tproxy;       /* listens on loopback; the others on every address, unless only_own */
     bool only_own;
 };
 

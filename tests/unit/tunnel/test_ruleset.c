@@ -124,7 +124,7 @@ START_TEST(tproxy_keeps_the_destination_and_takes_udp_too)
                                 .nexclude = but.n,
                                 .port = 5000,
                                 .tproxy = true,
-                                .udp = true};
+                                .udp_port = 5001};
 
     expect(&(struct tws_ruleset){&footprint, &c, 1, false}, BEGIN
            "\tchain forward_0 {\n"
@@ -137,10 +137,14 @@ START_TEST(tproxy_keeps_the_destination_and_takes_udp_too)
            "\tchain others_begin {\n" NEVER "\t\tjump forward_0\n"
            "\t}\n" TPROXY_OUTPUT "\t\tct state new jump own_begins\n" TPROXY_MARK TPROXY_PREROUTING
            "\t\tct state new jump others_begin\n" TPROXY_DELIVER
-           "\t\tip daddr { 10.0.0.0/8 } meta l4proto { tcp, udp } meta mark set 0x54580abc "
+           "\t\tip daddr { 10.0.0.0/8 } meta l4proto tcp meta mark set 0x54580abc "
            "tproxy ip to 127.0.0.1:5000 accept\n"
-           "\t\tip6 daddr { ::/0 } meta l4proto { tcp, udp } meta mark set 0x54580abc "
+           "\t\tip6 daddr { ::/0 } meta l4proto tcp meta mark set 0x54580abc "
            "tproxy ip6 to [::1]:5000 accept\n"
+           "\t\tip daddr { 10.0.0.0/8 } meta l4proto udp meta mark set 0x54580abc "
+           "tproxy ip to 127.0.0.1:5001 accept\n"
+           "\t\tip6 daddr { ::/0 } meta l4proto udp meta mark set 0x54580abc "
+           "tproxy ip6 to [::1]:5001 accept\n"
            "\t}\n"
            "}\n");
 }

@@ -1,0 +1,240 @@
+/* caught_udp.c - see caught_udp_priv.h. */
+#include "answerers_priv.h"
+#include "caught_udp_priv.h"
+#include "flow_table_priv.h"
+
+#include "tws/net/origdst.h"
+#include "tws/net/udp.h"
+#include "tws/proto/frame.h"
+#include "tws/tunnel/footprint.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MS        1000u
+#define FLOWS_MAX 16384u
+#define BATCHES   4u /* in a turn, then other descriptors have theirs */
+
+struct door {
+    struct tws_io io;
+    struct tws_caught_udp *caught;
+};
+
+struct tws_caught_udp {
+    struct tws_inlet *inlet;
+    struct tws_flows *flows;
+    struct tws_answerers *answerers;
+    struct door door[TWS_UDP_SOCKETS];
+    unsigned n;
+    uint16_t port;
+    struct tws_log_limit limit;
+};
+
+/* What tells one flow from another. No padding: it is compared. */
+struct key {
+    uint16_t port, local_port;
+    uint8_t family, none[3];
+    uint8_t peer[16], local[16];
+};
+
+/* ---- there ---- */
+
+static bool is_caught(struct tws_caught_udp *u, const struct tws_udp_datagram *d)
+{
+    if (d->local_port == 0 || (d->local_port == u->port && tws_ip_is_loopback(&d->local)))
+        return false; /* sent to this socket itself */
+    return tws_inlet_is_for(u->inlet->conf, &d->local);
+}
+
+static struct tws_target target_of(const struct tws_ip *ip, uint16_t port)
+{
+    return (struct tws_target){
+        .type = ip->family == 4 ? TWS_TARGET_IPV4 : TWS_TARGET_IPV6, .ip = *ip, .port = port};
+}
+
+static void take(struct tws_caught_udp *u, const struct tws_udp_datagram *d)
+{
+    struct tws_open open = {.kind = TWS_KIND_UDP};
+    struct key k = {.local_port = d->local_port, .family = d->local.family};
+    struct tws_ip peer;
+
+    if (!is_caught(u, d))
+        return;
+    tws_sockaddr_get(&d->peer, &peer, &k.port);
+    memcpy(k.peer, peer.bytes, peer.family == 4 ? 4 : 16);
+    memcpy(k.local, d->local.bytes, d->local.family == 4 ? 4 : 16);
+    open.target = target_of(&d->local, d->local_port);
+    open.source = target_of(&peer, k.port);
+    tws_flows_send(u->flows, (struct tws_span){(const uint8_t *)&k, sizeof k}, &open, d->data);
+}
+
+static void on_io(struct tws_io *io, unsigned events)
+{
+    struct tws_caught_udp *u = TWS_CONTAINER(io, struct door, io)->caught;
+    struct tws_udp_datagram d[TWS_UDP_BATCH];
+    unsigned n = 0;
+
+    if ((events & (TWS_IO_READ | TWS_IO_HUP)) == 0)
+        return;
+    for (unsigned batch = 0; batch < BATCHES; batch++) {
+        tws_err err = tws_udp_recv(io->fd, d, &n);
+        if (err == TWS_BLOCKED)
+            return;
+        for (unsigned i = 0; err == TWS_OK && i < n; i++)
+            take(u, &d[i]);
+        if (err == TWS_OK && n < TWS_UDP_BATCH)
+            return;
+    }
+    tws_io_again(io, TWS_IO_READ);
+}
+
+/* ---- and back ---- */
+
+static void deliver(void *owner, struct tws_span key, struct tws_span in)
+{
+    struct tws_caught_udp *u = owner;
+    struct tws_udp_datagram d = {.data = in};
+    struct key k;
+
+    memcpy(&k, key.p, sizeof k);
+    struct tws_ip peer = {.family = k.family}, local = {.family = k.family};
+    memcpy(peer.bytes, k.peer, sizeof k.peer);
+    memcpy(local.bytes, k.local, sizeof k.local);
+    tws_sockaddr_set(&d.peer, &peer, k.port);
+    if (!tws_answerers_send(u->answerers, &local, k.local_port, &d) &&
+        tws_log_allow(&u->limit, tws_loop_now(u->inlet->ingress->loop)))
+        tws_log(TWS_LOG_WARN, "datagram dropped", "reason=\"cannot answer from its address: %s\"",
+                strerror(errno));
+}
+
+/* ---- life ---- */
+
+static tws_err make_catching(int fd)
+{
+    struct sockaddr_storage at;
+    socklen_t len = sizeof at;
+    uint32_t mark = TWS_MARK_OWN;
+    int on = 1, error = 0;
+
+    if (getsockname(fd, (struct sockaddr *)&at, &len) != 0)
+        return TWS_SYS;
+    if (at.ss_family == AF_INET6)
+        error = setsockopt(fd, IPPROTO_IPV6, IPV6_RECVORIGDSTADDR, &on, sizeof on);
+    else
+        error = setsockopt(fd, IPPROTO_IP, IP_RECVORIGDSTADDR, &on, sizeof on);
+    if (error != 0 || setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof mark) != 0)
+        return TWS_SYS;
+    return tws_socket_set_transparent(fd, at.ss_family);
+}
+
+static uint16_t port_of(int fd)
+{
+    struct tws_sockaddr sa = {.len = sizeof sa.ss};
+    struct tws_ip ip;
+    uint16_t port = 0;
+
+    if (getsockname(fd, (struct sockaddr *)&sa.ss, &sa.len) == 0)
+        tws_sockaddr_get(&sa, &ip, &port);
+    return port;
+}
+
+/* Takes the descriptor, also on failure. */
+static tws_err watch(struct tws_caught_udp *u, int fd)
+{
+    struct door *d = &u->door[u->n];
+    tws_err err = make_catching(fd);
+
+    d->caught = u;
+    if (err == TWS_OK)
+        err = tws_io_start(u->inlet->ingress->loop, &d->io, fd, on_io);
+    if (err == TWS_OK)
+        u->n++;
+    else
+        tws_socket_close(fd);
+    return err;
+}
+
+static tws_err open_doors(struct tws_caught_udp *u, uint16_t port)
+{
+    const struct tws_hostport at = {.host = "localhost", .port = port};
+    int fds[TWS_UDP_SOCKETS];
+    unsigned n = 0;
+    tws_err err = tws_udp_bind(&at, fds, &n);
+
+    for (unsigned i = 0; err == TWS_OK && i < n; i++) {
+        err = watch(u, fds[i]);
+        while (err != TWS_OK && ++i < n)
+            tws_socket_close(fds[i]);
+    }
+    if (err == TWS_OK)
+        u->port = port_of(u->door[0].io.fd);
+    return err;
+}
+
+static tws_err new_flows(struct tws_caught_udp *u)
+{
+    struct tws_ingress *in = u->inlet->ingress;
+    const struct tws_flows_config cfg = {.loop = in->loop,
+                                         .events = in->events,
+                                         .events_arg = in->arg,
+                                         .max = FLOWS_MAX,
+                                         .idle_us = (uint64_t)in->udp_timeout_ms * MS,
+                                         .deliver = deliver,
+                                         .owner = u};
+
+    return tws_flows_new(&cfg, &u->flows);
+}
+
+tws_err tws_caught_udp_new(struct tws_inlet *l, uint16_t port, struct tws_caught_udp **out)
+{
+    struct tws_caught_udp *u = calloc(1, sizeof *u);
+    tws_err err = TWS_NOMEM;
+
+    if (u == NULL)
+        return TWS_NOMEM;
+    u->inlet = l;
+    u->answerers = tws_answerers_new();
+    if (u->answerers != NULL)
+        err = new_flows(u);
+    if (err == TWS_OK)
+        err = open_doors(u, port);
+    if (err != TWS_OK) {
+        int saved = errno;
+        tws_caught_udp_free(u);
+        errno = saved;
+        return err;
+    }
+    *out = u;
+    return TWS_OK;
+}
+
+void tws_caught_udp_free(struct tws_caught_udp *u)
+{
+    if (u == NULL)
+        return;
+    for (unsigned i = 0; i < u->n; i++) {
+        int fd = u->door[i].io.fd;
+        tws_io_stop(&u->door[i].io);
+        tws_socket_close(fd);
+    }
+    tws_flows_free(u->flows);
+    tws_answerers_free(u->answerers);
+    tws_loop_free_later(u->inlet->ingress->loop, u);
+}
+
+void tws_caught_udp_ready(struct tws_caught_udp *u)
+{
+    tws_flows_ready(u->flows);
+}
+
+void tws_caught_udp_changed(struct tws_caught_udp *u)
+{
+    tws_flows_set_idle(u->flows, (uint64_t)u->inlet->ingress->udp_timeout_ms * MS);
+}
+
+uint16_t tws_caught_udp_port(const struct tws_caught_udp *u)
+{
+    return u->port;
+}
