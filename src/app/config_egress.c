@@ -92,7 +92,9 @@ static void take_instead(const struct job *j, const char *key, uint8_t family,
 {
     if (from->port == 0)
         return;
-    if (tws_ip_parse(from->host, &to->ip) != TWS_OK || to->ip.family != family)
+    bool is_ip = tws_ip_parse(from->host, &to->ip) == TWS_OK;
+    to->ip = tws_ip_unmap(to->ip);
+    if (!is_ip || to->ip.family != family)
         complain(j, "%s: found the host \"%.64s\", expected an IPv%u address", key, from->host,
                  family);
     to->port = from->port;

@@ -231,6 +231,74 @@ START_TEST(a_mark_is_there_before_the_first_packet_or_nothing_is_sent)
 }
 END_TEST
 
+static uint16_t own_port(const struct call *k, const char *address)
+{
+    struct tws_ip ip, want;
+    uint16_t port;
+
+    ck_assert_int_eq(k->r.failure, TWS_CONNECT_OK);
+    ck_assert_int_eq(tws_ip_parse(address, &want), TWS_OK);
+    tws_sockaddr_get(&k->r.own, &ip, &port);
+    ck_assert(tws_ip_equal(&ip, &want));
+    return port;
+}
+
+START_TEST(a_source_port_is_kept_if_it_can_be_had)
+{
+    struct tws_loop *loop = fake_loop();
+    struct tws_connect_from from = {.port = 0};
+    struct call first = {.o.from = &from}, again = first, elsewhere = first, taken = first;
+    uint16_t port = 0, other_port = 0;
+    int listener = listen_at("127.0.0.1", &port, 8), other = listen_at("127.0.0.1", &other_port, 8);
+
+    ck_assert_int_eq(tws_ip_parse("127.0.0.4", &from.ip), TWS_OK);
+    tws_socket_close(listen_at("127.0.0.4", &from.port, 1));
+    call_run(&first, loop, "127.0.0.1", port);
+    ck_assert_uint_eq(own_port(&first, "127.0.0.4"), from.port);
+    call_run(&elsewhere, loop, "127.0.0.1", other_port);
+    ck_assert_uint_eq(own_port(&elsewhere, "127.0.0.4"), from.port);
+    /* The same pair cannot be had twice: another port then, not no connection. */
+    call_run(&again, loop, "127.0.0.1", other_port);
+    ck_assert_uint_ne(own_port(&again, "127.0.0.4"), from.port);
+    /* Nor a listener's. */
+    from.port = port;
+    ck_assert_int_eq(tws_ip_parse("127.0.0.1", &from.ip), TWS_OK);
+    call_run(&taken, loop, "127.0.0.1", other_port);
+    ck_assert_uint_ne(own_port(&taken, "127.0.0.1"), port);
+    call_close(&first);
+    call_close(&elsewhere);
+    call_close(&again);
+    call_close(&taken);
+    tws_socket_close(listener);
+    tws_socket_close(other);
+    tws_loop_free(loop);
+}
+END_TEST
+
+START_TEST(an_address_of_another_machine_needs_the_right_to_it)
+{
+    struct tws_loop *loop = fake_loop();
+    struct tws_connect_from from = {.transparent = true};
+    struct call k = {.o.from = &from, .o.timeout_us = 100000};
+    uint16_t port = 0;
+    int listener = listen_at("127.0.0.1", &port, 8);
+    bool allowed = setsockopt(listener, IPPROTO_IP, IP_TRANSPARENT, &(int){1}, sizeof(int)) == 0;
+
+    ck_assert_int_eq(tws_ip_parse("198.51.100.7", &from.ip), TWS_OK);
+    call_run(&k, loop, "127.0.0.1", port);
+    if (allowed) /* the answer has no way back */
+        ck_assert_int_eq(k.r.failure, TWS_CONNECT_TIMEOUT);
+    else
+        ck_assert_str_eq(k.detail, strerror(EPERM));
+    from.transparent = false;
+    struct call plain = {.o.from = &from};
+    call_run(&plain, loop, "127.0.0.1", port);
+    ck_assert_str_eq(plain.detail, strerror(EADDRNOTAVAIL));
+    tws_socket_close(listener);
+    tws_loop_free(loop);
+}
+END_TEST
+
 START_TEST(silence_ends_at_the_deadline)
 {
     struct tws_loop *loop = fake_loop();
@@ -581,6 +649,8 @@ int main(void)
     tcase_add_test(tc, a_refusal_is_told_with_its_address);
     tcase_add_test(tc, of_two_failures_the_more_telling_is_reported);
     tcase_add_test(tc, a_mark_is_there_before_the_first_packet_or_nothing_is_sent);
+    tcase_add_test(tc, a_source_port_is_kept_if_it_can_be_had);
+    tcase_add_test(tc, an_address_of_another_machine_needs_the_right_to_it);
     tcase_add_test(tc, silence_ends_at_the_deadline);
     tcase_add_test(tc, an_unknown_name_fails_with_the_resolvers_words);
     tcase_add_test(tc, a_name_longer_than_dns_allows_fails_with_words);
