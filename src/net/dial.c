@@ -21,6 +21,17 @@ static int bind_to(int fd, const struct tws_ip *ip, uint16_t port)
     return bind(fd, (struct sockaddr *)&sa.ss, sa.len) == 0 ? 0 : errno;
 }
 
+/* Connections may share a port, if they lead elsewhere; of two flows of datagrams with one port and
+ * one target, the later would get the answers of both. */
+static void share_port(int fd)
+{
+    int type = SOCK_DGRAM;
+    socklen_t len = sizeof type;
+
+    if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_STREAM)
+        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
+}
+
 static int bind_source(int fd, int family, const struct tws_connect_from *from, bool keep_port)
 {
     int error = 0;
@@ -30,12 +41,11 @@ static int bind_source(int fd, int family, const struct tws_connect_from *from, 
     if (from->transparent)
         error = set_transparent(fd, family);
     if (error == 0 && from->port != 0 && keep_port) {
-        /* Others may have the port, if they go elsewhere. */
-        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
+        share_port(fd);
         error = bind_to(fd, &from->ip, from->port);
-        if (error != EADDRINUSE)
+        if (error != EADDRINUSE && error != EACCES)
             return error;
-        error = 0;
+        error = 0; /* another port, then: it is taken, or below 1024 */
     }
     /* The port is then chosen at connect(): as many connections as there are port pairs. */
     setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &(int){1}, sizeof(int));

@@ -21,10 +21,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MS        1000u
-#define BATCHES   4u     /* in a turn, then other descriptors have theirs */
-#define EARLY_MAX 16384u /* bytes that wait for an address, of a flow; carrier.c says so */
-#define EARLY_ALL (16u * 1024u * 1024u) /* of all flows */
+#define NOT_ALLOWED "no rule of the user allows the address"
+#define MS          1000u
+#define BATCHES     4u     /* in a turn, then other descriptors have theirs */
+#define EARLY_MAX   16384u /* bytes that wait for an address, of a flow; carrier.c says so */
+#define EARLY_ALL   (16u * 1024u * 1024u) /* of all flows */
 
 static uint32_t early_bytes; /* of all flows that wait; one thread */
 
@@ -284,14 +285,17 @@ static const char *host_of(const struct exit *x)
 
 /* ---- the way out ---- */
 
+/* `ip` NULL: a name that was not resolved. */
 static struct tws_target target_of(const struct exit *x, const struct tws_ip *ip)
 {
     struct tws_hostport named = {.port = x->port};
-    struct tws_target t = {
-        .type = ip->family == 4 ? TWS_TARGET_IPV4 : TWS_TARGET_IPV6, .ip = *ip, .port = x->port};
+    struct tws_target t = {.port = x->port};
 
-    if (host_of(x)[0] == '\0')
+    if (host_of(x)[0] == '\0' && ip != NULL) {
+        t.type = ip->family == 4 ? TWS_TARGET_IPV4 : TWS_TARGET_IPV6;
+        t.ip = *ip;
         return t;
+    }
     (void)snprintf(named.host, sizeof named.host, "%s", host_of(x));
     tws_target_from_hostport(&named, &t);
     return t;
@@ -347,54 +351,85 @@ static const char *unfit(const struct tws_outlet *o)
     return NULL;
 }
 
-/* A socket to the address, by its outlet. -1: none; *error, or else *why, says what is wrong. */
-static int try_address(struct exit *x, const struct tws_ip *ip, int *error, const char **why)
+struct attempt {
+    int fd;          /* -1: it failed */
+    uint16_t code;   /* then why */
+    const char *why; /* static or of the kernel */
+};
+
+static int failed(struct attempt *a, uint16_t code, const char *why)
 {
-    const struct tws_outlet *o = outlet_of(x, ip);
+    a->code = code;
+    a->why = why;
+    return -1;
+}
+
+static bool is_allowed(const struct exit *x, const struct tws_ip_port *at)
+{
+    struct tws_judge *j = x->egress->judge;
+
+    return j->ops->address(j, &x->permit, &at->ip, at->port);
+}
+
+/* A socket to what the outlet makes of the address (family 0: of the name); -1: none. */
+static int open_way(struct exit *x, const struct tws_outlet *o, struct tws_ip_port at,
+                    struct attempt *a)
+{
     const struct tws_ip_port *instead = o == NULL ? NULL : tws_outlet_redirect(o, &x->source);
-    struct tws_ip_port at = instead != NULL ? *instead : (struct tws_ip_port){*ip, x->port};
     struct tws_connect_from from;
     struct tws_sockaddr to;
+    const char *why = unfit(o);
     int fd = -1;
 
-    *why = unfit(o);
-    if (*why == NULL)
-        *why = tws_outlet_from(o, &x->source, &from);
-    if (*why != NULL)
-        return -1;
+    if (instead != NULL)
+        at = *instead;
+    if (why == NULL)
+        why = tws_outlet_from(o, &x->source, &from);
+    if (why != NULL)
+        return failed(a, TWS_CODE_UNREACHABLE, why);
+    if (!is_allowed(x, &at))
+        return failed(a, TWS_CODE_FORBIDDEN, NOT_ALLOWED);
     tws_sockaddr_set(&to, &at.ip, at.port);
-    if (tws_udp_connect(&from, &to, &fd) != TWS_OK) {
-        *error = errno;
-        return -1;
-    }
+    if (tws_udp_connect(&from, &to, &fd) != TWS_OK)
+        return failed(a, code_of(errno), strerror(errno));
     if (o == NULL || o->send_proxy == TWS_SEND_PROXY_NO || make_head(x, &at))
         return fd;
     tws_socket_close(fd);
-    *error = ENOMEM;
-    return -1;
+    return failed(a, TWS_CODE_RESOURCES, strerror(ENOMEM));
+}
+
+static void use(struct exit *x, const struct attempt *a)
+{
+    if (a->fd >= 0)
+        begin(x, a->fd);
+    else
+        tws_flow_end(&x->flow, a->code, a->why);
 }
 
 /* Connects to the first of the addresses that may be sent to and that there is a way to. */
 static void connect_to(struct exit *x, const struct tws_ip *ips, size_t n)
 {
-    struct tws_judge *j = x->egress->judge;
-    const char *why = "no rule of the user allows the address";
-    int error = 0, fd = -1;
-    bool allowed = false;
+    struct attempt a = {-1, TWS_CODE_FORBIDDEN, NOT_ALLOWED};
 
-    for (size_t i = 0; i < n && fd < 0; i++) {
-        struct tws_ip ip = tws_ip_unmap(ips[i]);
-        if (!j->ops->address(j, &x->permit, &ip, x->port))
-            continue;
-        allowed = true;
-        fd = try_address(x, &ip, &error, &why);
+    for (size_t i = 0; i < n && a.fd < 0; i++) {
+        const struct tws_ip_port at = {tws_ip_unmap(ips[i]), x->port};
+        if (is_allowed(x, &at))
+            a.fd = open_way(x, outlet_of(x, &at.ip), at, &a);
     }
-    if (fd >= 0)
-        begin(x, fd);
-    else if (error != 0)
-        fail(x, error);
-    else
-        tws_flow_end(&x->flow, allowed ? TWS_CODE_UNREACHABLE : TWS_CODE_FORBIDDEN, why);
+    use(x, &a);
+}
+
+/* By the name, if that is led elsewhere and so need not mean anything. */
+static bool connect_elsewhere(struct exit *x)
+{
+    const struct tws_outlet *o = outlet_of(x, NULL);
+    struct attempt a = {.fd = -1};
+
+    if (o == NULL || tws_outlet_redirect(o, &x->source) == NULL)
+        return false;
+    a.fd = open_way(x, o, (struct tws_ip_port){.port = 0}, &a);
+    use(x, &a);
+    return true;
 }
 
 static void on_resolved(struct tws_resolve *q, const struct tws_resolved *r)
@@ -471,9 +506,9 @@ tws_err tws_egress_udp(struct tws_egress *e, const struct tws_request *rq)
         return TWS_NOMEM;
     if (e->cfg->no_udp)
         tws_flow_end(&x->flow, TWS_CODE_FORBIDDEN, "no_udp is set");
-    else if (t->type == TWS_TARGET_NAME)
-        tws_place_enter(e, &x->place);
-    else
+    else if (t->type != TWS_TARGET_NAME)
         connect_to(x, &t->ip, 1);
+    else if (!connect_elsewhere(x))
+        tws_place_enter(e, &x->place);
     return TWS_OK;
 }

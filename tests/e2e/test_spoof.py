@@ -2,6 +2,7 @@
 missing and no others; and connections that leave by a device."""
 import socket
 import subprocess
+import threading
 
 from netns import Machines, ip, needs_wires
 from test_egress import at, tell_peer
@@ -46,7 +47,24 @@ class Spoof(Case):
         self.addCleanup(service.close)
         return at(host, service.port)
 
-    def bring_up(self, targets, records, allow):
+    def serve_datagrams(self, namespace, host):
+        """Answers each datagram with where it came from."""
+        with self.net.inside(namespace):
+            peer = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
+            peer.bind((host, 0))
+        self.addCleanup(peer.close)
+
+        def run():
+            while True:
+                try:
+                    _, source = peer.recvfrom(100)
+                    peer.sendto(f"{source[0]} {source[1]}".encode(), source)
+                except OSError:
+                    return
+        threading.Thread(target=run, daemon=True).start()
+        return at(host, peer.getsockname()[1])
+
+    def bring_up(self, targets, records, allow, **forward):
         """A forward of the family of each target, on the client's machine, for its users."""
         tunnel = self.tunnel("127.0.0.1:1", plain=True, start=False, allow=allow)
         tunnel.server_settings.update(listen=f"10.79.1.2:{tunnel.server_port}", egress=records, connect_timeout="500ms")
@@ -54,7 +72,7 @@ class Spoof(Case):
         tunnel.ports = [free_port() for _ in targets]
         tunnel.client_settings.update(
             server=f"ws://10.79.1.2:{tunnel.server_port}/tws", encrypt="off",
-            forwards=[{"listen": f":{port}", "remote": target} for target, port in zip(targets, tunnel.ports)])
+            forwards=[{"listen": f":{port}", "remote": target, **forward} for target, port in zip(targets, tunnel.ports)])
         with self.net.inside(self.net.server):
             tunnel.start_server()
         with self.net.inside(self.net.client):
@@ -65,15 +83,15 @@ class Spoof(Case):
     def use(self, tunnel, i, source=None, host=None):
         """(what the i-th target said, our own address and port)."""
         family = self.families[i]
-        with self.net.inside(self.net.client):
-            peer = socket.create_connection((host or CLIENT[family], tunnel.ports[i]), timeout=WAIT,
-                                            source_address=(source or USERS[family], 0))
-        with peer:
-            own = peer.getsockname()
-            try:
+        try:
+            with self.net.inside(self.net.client):
+                peer = socket.create_connection((host or CLIENT[family], tunnel.ports[i]), timeout=WAIT,
+                                                source_address=(source or USERS[family], 0))
+            with peer:
+                own = peer.getsockname()
                 return read_all(peer).decode(), f"{own[0]} {own[1]}"
-            except ConnectionResetError:
-                return "", ""
+        except ConnectionResetError:
+            return "", ""
 
     def check(self, tunnel):
         """What `tws check` has to say beside ok."""
@@ -112,6 +130,22 @@ class Spoof(Case):
     def test_a_target_behind_the_server_sees_the_client(self):
         targets = [self.serve(self.behind, host) for host in (TARGET[4], TARGET[6])]
         self.show(targets, [{"to": [TARGET[4], TARGET[6]], "spoof": True}], ["10.79.0.0/16", "fd00:79::/32"])
+
+    def test_a_target_of_datagrams_sees_the_client(self):
+        targets = ([self.serve_datagrams(self.net.server, host) for host in ("127.0.0.1", "::1")]
+                   + [self.serve_datagrams(self.behind, TARGET[family]) for family in (4, 6)])
+        tunnel = self.bring_up(targets, [{"to": ["127.0.0.1", "::1", TARGET[4], TARGET[6]], "spoof": True}], targets, kind="udp")
+        self.run_commands(self.check(tunnel))
+        for family, port in zip(self.families, tunnel.ports):
+            with self.net.inside(self.net.client):
+                user = socket.socket(socket.AF_INET6 if family == 6 else socket.AF_INET, socket.SOCK_DGRAM)
+            with user:
+                user.settimeout(WAIT)
+                user.bind((USERS[family], 0))
+                user.connect((CLIENT[family], port))
+                for _ in range(3):
+                    user.send(b"who am I?")
+                    self.assertEqual(user.recv(100).decode(), "{} {}".format(*user.getsockname()))
 
     def test_clients_of_each_family_reach_their_own_target_from_their_own_address(self):
         four, six = self.serve(self.net.server, "127.0.0.1"), self.serve(self.net.server, "::1")
@@ -154,10 +188,10 @@ class Device(Case):
 
     def test_a_device_that_is_not_there_is_named_to_the_client(self):
         tunnel = self.tunnel("127.0.0.1:9", plain=True, server={"egress": [{"bind": "none0"}]})
-        with socket.create_connection(("127.0.0.1", tunnel.port), timeout=WAIT) as peer:
-            try:
+        try:
+            with socket.create_connection(("127.0.0.1", tunnel.port), timeout=WAIT) as peer:
                 self.assertEqual(read_all(peer), b"")
-            except ConnectionResetError:
-                pass
+        except ConnectionResetError:
+            pass
         tunnel.client.wait_log("No such device")
         wait_until(lambda: "unreachable" in tunnel.server.log, "the server notes it")

@@ -156,7 +156,7 @@ class Udp(Case):
 
     @unittest.skipUnless(os.getuid() == 0, "a foreign source address needs CAP_NET_ADMIN")
     def test_ways_out_hold_for_flows_or_refuse_them(self):
-        echoes = {way: self.echo() for way in ("bind", "spoof", "send_proxy", "via", "v1", "moved")}
+        echoes = {way: self.echo() for way in ("bind", "spoof", "send_proxy", "via", "v1", "moved", "closed")}
         to = {way: [f"udp/127.0.0.1:{echo.port}"] for way, echo in echoes.items()}
         elsewhere = free_port()
         tunnel = self.tunnel(*(echo.port for echo in echoes.values()), plain=True, start=False, server={"egress": [
@@ -165,9 +165,11 @@ class Udp(Case):
             {"to": to["send_proxy"], "send_proxy": "v2"},
             {"to": to["via"], "via": "socks5://127.0.0.1:1080"},
             {"to": to["v1"], "send_proxy": "v1"},
-            {"to": [f"udp/127.0.0.1:{elsewhere}"], "ipv4": f"127.0.0.1:{echoes['moved'].port}"}]},
-            allow=["127.0.0.1:1-65535"])
-        tunnel.targets[5] = f"127.0.0.1:{elsewhere}"
+            {"to": [f"udp/app.example:{elsewhere}"], "ipv4": f"127.0.0.1:{echoes['moved'].port}"},
+            {"to": [f"udp/127.0.0.2:{elsewhere}"], "ipv4": f"127.0.0.1:{echoes['closed'].port}"}]},
+            allow=[target for way in to if way != "closed" for target in to[way]]
+            + [f"app.example:{elsewhere}", f"127.0.0.2:{elsewhere}"])
+        tunnel.targets[5:] = [f"app.example:{elsewhere}", f"127.0.0.2:{elsewhere}"]
         tunnel.client_settings["forwards"] = [{"kind": "udp", "listen": f"127.0.0.1:{port}", "remote": target}
                                               for port, target in zip(tunnel.ports, tunnel.targets)]
         tunnel.start_server()
@@ -189,7 +191,8 @@ class Udp(Case):
         self.assertEqual(got, b"\r\n\r\n\0\r\nQUIT\n\x21\x12\0\x0c" + socket.inet_aton("127.0.0.78") +
                          socket.inet_aton("127.0.0.1") + struct.pack(">HH", source, target) + b"hello")
         for way, words in (("via", "via: the upstream proxy is asked for no datagrams"),
-                           ("v1", "send_proxy: version 1 has no datagrams")):
+                           ("v1", "send_proxy: version 1 has no datagrams"),
+                           ("closed", "no rule of the user allows the address")):
             with client(ports[way], timeout=0.2) as peer:
                 self.assertIsNone(answer(peer, b"hello"))
             tunnel.client.wait_log(f"flow reset .*text=\"{words}\"")
