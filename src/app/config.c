@@ -25,6 +25,7 @@ void tws_config_fill_limits(const struct tws_settings *s, struct tws_link_limits
         .idle_timeout_ms = s->idle_timeout_ms,
         .half_close_timeout_ms = s->half_close_timeout_ms,
         .drain_ms = s->drain_ms,
+        .padding = s->padding,
         .no_udp = s->no_udp,
         .udp_timeout_ms = s->udp_timeout_ms,
     };

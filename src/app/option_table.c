@@ -5,6 +5,7 @@
 #include "option_rows_priv.h"
 
 #include "tws/app/settings.h"
+#include "tws/mux/padding.h"
 #include "tws/tunnel/config.h"
 
 #define AT(field) offsetof(struct tws_settings, field)
@@ -478,6 +479,16 @@ static const struct tws_option settings_rows[] = {
      .max = 65535,
      .arg = "N",
      .help = "Largest WebSocket message to receive, in bytes."},
+    {.name = "padding",
+     .type = TWS_TYPE_NUMBER,
+     .flags = TWS_OPT_BOTH,
+     .offset = AT(padding),
+     .fallback = "0",
+     .max = TWS_PADDING_MAX,
+     .arg = "N",
+     .help = "Up to that many bytes, a random number each time, are added to each message, so that "
+             "sizes tell less; the other side is asked to do the same. 0: none. Costs as many "
+             "bytes as it says, 256 for a start."},
     {.name = "max_channels",
      .type = TWS_TYPE_NUMBER,
      .flags = TWS_OPT_BOTH,

@@ -466,6 +466,21 @@ void tws_session_pulled(struct tws_session *s, size_t n, unsigned flags)
 
 /* ---- messages ---- */
 
+/* Behind everything else; a message that is full already has no room, and none is made for it. */
+static void pad(struct tws_session *s, struct tx *tx)
+{
+    uint32_t n;
+
+    if (s->padding.max == 0 || tx->frames == 0 || room(tx) == 0)
+        return;
+    n = tws_padding_next(&s->padding);
+    if (n > room(tx))
+        n = room(tx);
+    memset(tx->r->data + tx->len + TWS_FRAME_HDR, 0, n);
+    add(tx, &(struct tws_frame){.type = TWS_FRAME_PADDING, .len = (uint16_t)n});
+    s->stats.padding += TWS_FRAME_HDR + n;
+}
+
 /* Ends the message being built; its number was promised as log.next. */
 static void end_message(struct tws_session *s)
 {
@@ -474,6 +489,7 @@ static void end_message(struct tws_session *s)
     s->tx = (struct tx){.link = NULL};
     if (tx.r == NULL)
         return;
+    pad(s, &tx);
     if (tx.frames == 0)
         tws_msglog_cancel(&tx.link->log, tx.r, &s->blocks);
     else
@@ -519,6 +535,7 @@ static void insert_own(struct tws_link *l, uint64_t now)
         tws_msglog_cancel(&l->log, tx.r, &s->blocks);
         return;
     }
+    pad(s, &tx);
     tws_msglog_insert(&l->log, tx.r, tx.len);
     TWS_LIST_EACH(it, tmp, &l->unknown)
     {

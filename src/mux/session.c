@@ -63,7 +63,6 @@ tws_err tws_session_new(const struct tws_session_config *cfg, const struct tws_m
 {
     struct tws_session *s = tws_alloc_zero(mem, sizeof *s);
 
-    (void)seed; /* nothing is left to chance so far */
     if (s == NULL)
         return TWS_NOMEM;
     s->cfg = *cfg;
@@ -85,6 +84,7 @@ tws_err tws_session_new(const struct tws_session_config *cfg, const struct tws_m
     s->next_id = s->cfg.client ? 1 : 2;
     s->open_limit = s->cfg.peer_max_channels;
     s->peer_limit = s->cfg.max_channels;
+    tws_padding_init(&s->padding, s->cfg.padding, seed);
     tws_flood_init(&s->useless, 10000, 330);
     tws_flood_init(&s->early_resets, 1000, 33);
     *out = s;

@@ -22,6 +22,7 @@
 #include "tws/mux/flood.h"
 #include "tws/mux/halves.h"
 #include "tws/mux/msglog.h"
+#include "tws/mux/padding.h"
 #include "tws/mux/path.h"
 #include "tws/mux/ranges.h"
 #include "tws/mux/recvq.h"
@@ -191,14 +192,14 @@ struct tws_session {
     struct tx tx;
 
     struct tws_node events; /* channels */
-    uint16_t session_events;
-    uint16_t goaway_code;
+    uint16_t session_events, goaway_code;
     uint32_t goaway_ms;
     struct tws_channel *released; /* given out; freed at the next call */
     struct tws_channel *borrower; /* its queue borrows from the message being received */
     struct tws_span ev_payload;
 
     struct tws_flood useless, early_resets;
+    struct tws_padding padding;
     struct tws_session_stats stats;
 };
 

@@ -14,6 +14,7 @@
 #define MESSAGE_MIN         1024u
 #define EARLY_DATA_MAX      16384u
 #define EARLY_DATAGRAMS_MAX 65536u
+#define PADDING_MAX         4096u
 
 struct field {
     uint8_t type;
@@ -38,6 +39,7 @@ static const struct field fields[] = {
     {TWS_HS_SEAL, 1, TWS_PARAM_CRITICAL, AT(seal), TWS_HS_SEAL_OFF, TWS_HS_SEAL_REQUIRE,
      TWS_HS_SEAL_ALLOW},
     {TWS_HS_EARLY_DATAGRAMS, 4, 0, AT(early_datagrams), 0, EARLY_DATAGRAMS_MAX, 0},
+    {TWS_HS_PADDING, 4, 0, AT(padding), 0, PADDING_MAX, 0},
 };
 
 #define NFIELDS (sizeof fields / sizeof fields[0])

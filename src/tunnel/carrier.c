@@ -338,6 +338,7 @@ static struct tws_session_config engine_config(const struct tws_carrier_config *
         .early_data = EARLY_DATA,
         .peer_early_data = cfg->peer->early_data,
         .peer_early_datagrams = cfg->peer->early_datagrams,
+        .padding = l->padding > cfg->peer->padding ? l->padding : cfg->peer->padding,
     };
 }
 
@@ -357,6 +358,9 @@ void tws_carrier_params(const struct tws_link_limits *limits, struct tws_hs_para
                  TWS_HS_GIVEN(TWS_HS_HEARTBEAT) | TWS_HS_GIVEN(TWS_HS_EARLY_DATA) |
                  TWS_HS_GIVEN(TWS_HS_EARLY_DATAGRAMS) | TWS_HS_GIVEN(TWS_HS_MAX_CHANNELS) |
                  TWS_HS_GIVEN(TWS_HS_SEAL);
+    out->padding = limits->padding;
+    if (limits->padding > 0)
+        out->given |= TWS_HS_GIVEN(TWS_HS_PADDING);
 }
 
 static tws_err make_engine(struct tws_carrier *c, const struct tws_carrier_config *cfg)

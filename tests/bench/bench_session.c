@@ -6,7 +6,9 @@
  *   64-byte pieces, with the message log and without (medians of interleaved rounds), their ratio;
  *   memory per idle channel on each side.
  *
- *   bench_session [MILLISECONDS per round]
+ *   bench_session [MILLISECONDS per round [PADDING]]
+ *
+ * With PADDING, up to that many bytes are added to each message.
  */
 #include "tws/mux/session.h"
 #include "tws/proto/frame.h"
@@ -25,6 +27,7 @@ struct end {
 
 static struct end client, server;
 static uint64_t now = 1000000, frames, received;
+static uint32_t padding;
 
 static double seconds(void)
 {
@@ -88,7 +91,7 @@ static void turn(size_t piece)
 
 static void start(bool no_log)
 {
-    struct tws_session_config cfg = {.client = true, .no_log = no_log};
+    struct tws_session_config cfg = {.client = true, .no_log = no_log, .padding = padding};
     struct tws_link_config link = {.id = 1};
     tws_err err = tws_session_new(&cfg, &tws_mem_default, 1, now, &client.s);
 
@@ -194,6 +197,8 @@ int main(int argc, char **argv)
 {
     double length = (argc > 1 ? strtod(argv[1], NULL) : 200) / 1000;
     static const int channels[] = {1, 100, 10000};
+
+    padding = argc > 2 ? (uint32_t)strtoul(argv[2], NULL, 10) : 0;
 
     for (size_t i = 0; i < sizeof channels / sizeof *channels; i++) {
         compare(channels[i], TWS_FRAME_MAX_PAYLOAD, length);

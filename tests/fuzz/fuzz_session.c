@@ -290,6 +290,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     pair_init_with(&p, (struct tws_session_config){.early_data = 2000,
                                                    .peer_early_data = 2000,
                                                    .peer_early_datagrams = 2000,
+                                                   .padding = size % 2 != 0 ? 100 : 0,
                                                    .memory = MEMORY,
                                                    .grace_us = GRACE_US});
     op_link(1);

@@ -36,7 +36,7 @@ struct tws_settings {
     uint32_t grace_ms, give_up_ms, suspect_ms, drain_ms, udp_timeout_ms;
     bool no_udp;
     uint64_t memory;
-    uint32_t max_message, max_channels;
+    uint32_t max_message, max_channels, padding;
 
     char *server;
     struct tws_items servers; /* char * */

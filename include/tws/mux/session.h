@@ -63,7 +63,8 @@ struct tws_session_config {
     uint32_t early_data;        /* what we take behind OPEN; at most 16 KiB */
     uint32_t peer_early_data;   /* what the peer takes behind OPEN */
     uint32_t peer_early_datagrams; /* the same of a channel's datagrams, each with its header */
-    bool no_log;                   /* benches only: keep nothing, recover nothing */
+    uint32_t padding; /* up to that many random bytes are added to a message; 0: none */
+    bool no_log;      /* benches only: keep nothing, recover nothing */
 };
 
 /* Memory comes from `mem` (borrowed for the session's life). TWS_NOMEM. */
@@ -256,7 +257,8 @@ struct tws_session_stats {
     uint64_t datagrams_sent, datagrams_received;
     uint64_t datagrams_lost; /* sent, or about to be, and gone with their links */
     uint64_t links_lost;
-    size_t memory; /* logs, queues, tables */
+    uint64_t padding; /* bytes added to messages */
+    size_t memory;    /* logs, queues, tables */
 };
 struct tws_session_stats tws_session_stats(const struct tws_session *s);
 

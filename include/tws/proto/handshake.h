@@ -56,10 +56,11 @@ enum tws_hs_param {
     TWS_HS_LINK_WEIGHT = 9,
     TWS_HS_SEAL = 10,
     TWS_HS_EARLY_DATAGRAMS = 11,
+    TWS_HS_PADDING = 12,
 };
 
 #define TWS_HS_GIVEN(param) (1u << (param))
-#define TWS_HS_GIVEN_ALL    0xfbeu
+#define TWS_HS_GIVEN_ALL    0x1fbeu
 
 struct tws_hs_params {
     /* TWS_HS_GIVEN() of what is written, or was read; the others have their default. An empty
@@ -72,6 +73,7 @@ struct tws_hs_params {
     uint32_t heartbeat_ms;    /* 15,000: how long this side is silent on a link; at least 1 */
     uint32_t early_data;      /* 0: bytes this side takes behind OPEN; at most 16 KiB */
     uint32_t early_datagrams; /* 0: the same of datagrams; at most 64 KiB */
+    uint32_t padding;         /* 0: bytes this side asks to be added to messages; at most 4096 */
     uint32_t max_channels;    /* 65,536: channels the peer may have open at once; at least 1 */
     uint16_t link_weight;     /* 1: at least 1 */
     uint8_t seal;             /* TWS_HS_SEAL_ALLOW: enum tws_hs_seal */

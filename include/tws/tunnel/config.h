@@ -111,6 +111,7 @@ struct tws_link_limits {
     uint32_t half_close_timeout_ms; /* a half-closed channel without bytes; 0: never */
     uint32_t drain_ms;              /* after SIGTERM, for open channels */
     uint32_t mark; /* SO_MARK of the client's links, that no rule of ours catches them; 0: none */
+    uint32_t padding; /* bytes added to messages, at most; the peer is asked for as much */
     bool no_udp;
     uint32_t udp_timeout_ms; /* a datagram flow without datagrams */
 };

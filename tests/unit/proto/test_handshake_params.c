@@ -28,6 +28,7 @@ START_TEST(an_empty_list_is_all_defaults)
     ck_assert_uint_eq(p.heartbeat_ms, 15000);
     ck_assert_uint_eq(p.early_data, 0);
     ck_assert_uint_eq(p.early_datagrams, 0);
+    ck_assert_uint_eq(p.padding, 0);
     ck_assert_uint_eq(p.max_channels, 65536);
     ck_assert_uint_eq(p.link_weight, 1);
     ck_assert_uint_eq(p.seal, TWS_HS_SEAL_ALLOW);
@@ -54,7 +55,9 @@ static const char full[] = "01000006"
                            "0a800001"
                            "02"
                            "0b000004"
-                           "00010000";
+                           "00010000"
+                           "0c000004"
+                           "00001000";
 
 START_TEST(every_parameter_is_read_and_written_back_the_same)
 {
@@ -72,6 +75,7 @@ START_TEST(every_parameter_is_read_and_written_back_the_same)
     ck_assert_uint_eq(p.heartbeat_ms, 5000);
     ck_assert_uint_eq(p.early_data, 16384);
     ck_assert_uint_eq(p.early_datagrams, 65536);
+    ck_assert_uint_eq(p.padding, 4096);
     ck_assert_uint_eq(p.max_channels, 7);
     ck_assert_uint_eq(p.link_weight, 0x0102);
     ck_assert_uint_eq(p.seal, TWS_HS_SEAL_REQUIRE);
@@ -94,7 +98,7 @@ START_TEST(a_list_cut_inside_a_parameter_is_refused)
         ck_assert(err == TWS_OK || err == TWS_E_PROTOCOL);
         whole += err == TWS_OK;
     }
-    ck_assert_uint_eq(whole, 11); /* between parameters, and at both ends */
+    ck_assert_uint_eq(whole, 12); /* between parameters, and at both ends */
 }
 END_TEST
 
