@@ -370,6 +370,7 @@ static struct tws_listens *new_listens(struct tws_egress *e)
                      e->cfg->connect_timeout_ms);
     ls->ingress.judge = e->judge;
     ls->ingress.udp_timeout_ms = e->cfg->udp_timeout_ms;
+    ls->ingress.no_udp = true; /* a SOCKS client gets no port that no rule names */
     e->listens = ls;
     return ls;
 }

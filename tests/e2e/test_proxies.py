@@ -1,7 +1,6 @@
 """Ways in whose clients say where they go: SOCKS, HTTP, both on one port; and PROXY protocol headers in
 front. Real clients and proxies: curl, ssh through nc, haproxy, nginx; bytes of our own for what those
 would never send."""
-import base64
 import contextlib
 import getpass
 import os

@@ -338,6 +338,10 @@ class ReverseForwards(Case):
         r.client.wait_log("reloaded")
         self.assertEqual(self.curl(*via)[1], "hello\n")
         self.assertEqual(r.client.log.count("reverse listening"), 1)
+        # UDP ASSOCIATE would open a port on the server that no rule there names
+        with connect(r.port) as peer:
+            peer.sendall(b"\x05\x01\x00\x05\x03\x00\x01" + bytes(6))
+            self.assertEqual(read_all(peer), b"\x05\x00\x05\x07\x00\x01" + bytes(6))
 
     def test_datagrams_and_connections_on_one_port(self):
         target = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
