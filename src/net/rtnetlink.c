@@ -477,7 +477,8 @@ static unsigned device_of(const struct nlmsghdr *m)
 static bool is_of_table(const struct nlmsghdr *m)
 {
     if (m->nlmsg_type == RTM_NEWRULE)
-        return true;
+        return find_u32(m, sizeof(struct fib_rule_hdr), FRA_PRIORITY) - TWS_NET_RULES <
+               TWS_NET_NRULES;
     return m->nlmsg_type == RTM_NEWROUTE &&
            find_u32(m, sizeof(struct rtmsg), RTA_TABLE) == TWS_NET_TABLE;
 }
@@ -528,7 +529,9 @@ static bool is_swept(struct tws_rtnl *r, const struct sweep *s, const struct nlm
         return device != 0 && device == s->device;
     if (s->what == OF_TABLE)
         return is_of_table(m);
-    return device != 0 ? !is_in_use(r, device) : !s->table_in_use;
+    if (device != 0)
+        return !is_in_use(r, device);
+    return is_of_table(m) && !s->table_in_use;
 }
 
 static tws_err sweep_pile(struct tws_rtnl *r, struct sweep *s, const struct pile *p,

@@ -28,16 +28,25 @@ void tws_local_attach(struct tws_local *l, const struct tws_local_ops *ops,
     l->ops = ops;
     l->carrier = carrier;
     l->channel = ch;
+    l->lingers = false;
     tws_list_init(&l->local_node);
     tws_list_push_back(&carrier->locals, &l->local_node);
     carrier->nlocals++;
     tws_channel_set_user(ch, l);
 }
 
+void tws_local_linger(struct tws_local *l)
+{
+    l->carrier->nlingering += !l->lingers;
+    l->lingers = true;
+}
+
 void tws_local_detach(struct tws_local *l)
 {
     if (!tws_list_linked(&l->local_node))
         return;
+    l->carrier->nlingering -= l->lingers;
+    l->lingers = false;
     tws_list_unlink(&l->local_node);
     l->carrier->nlocals--;
 }
@@ -299,7 +308,7 @@ bool tws_carrier_settled(const struct tws_carrier *c)
     uint64_t now = tws_loop_now(c->loop);
     struct tws_node *it, *next;
 
-    if (c->nlocals > 0)
+    if (c->nlocals > c->nlingering)
         return false;
     TWS_LIST_EACH(it, next, &c->links)
     {

@@ -57,7 +57,7 @@ struct tws_carrier {
     struct tws_timer tick_timer;
     struct tws_node links;  /* struct tws_live_link */
     struct tws_node locals; /* struct tws_local */
-    uint32_t nlinks, nlocals;
+    uint32_t nlinks, nlocals, nlingering;
     const struct tws_carrier_events *events;
     void *arg;
     const struct tws_link_limits *limits; /* borrowed; may change */

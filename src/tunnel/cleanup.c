@@ -3,6 +3,7 @@
 
 #include "kernel_tables_priv.h"
 
+#include "tws/net/rtnetlink.h"
 #include "tws/net/socket.h"
 
 #include <errno.h>
@@ -137,6 +138,30 @@ static tws_err sweep_rules(struct sweep *s, uint8_t family)
     return err;
 }
 
+/* ---- IP links ---- */
+
+/* What belongs to a device that a process has open is kept. */
+static tws_err sweep_links(struct sweep *s)
+{
+    static const char what[] = "rules, routes and addresses of IP links";
+    struct tws_rtnl r;
+    unsigned count = 0;
+    tws_err err = tws_rtnl_open(&r);
+
+    if (err == TWS_OK) {
+        err = tws_rtnl_sweep_stale(&r, &count);
+        int saved = errno;
+        tws_rtnl_close(&r);
+        errno = saved;
+    }
+    if (count > 0)
+        say(s, "%s: removed %u", what, count);
+    s->result->removed += count;
+    if (err != TWS_OK)
+        return fail(s, what, err, err == TWS_SYS ? strerror(errno) : tws_err_text(err));
+    return TWS_OK;
+}
+
 tws_err tws_cleanup(const struct tws_cleanup_report *report, struct tws_cleanup_result *result)
 {
     struct sweep s = {report, result};
@@ -148,5 +173,7 @@ tws_err tws_cleanup(const struct tws_cleanup_report *report, struct tws_cleanup_
         err = sweep_rules(&s, 4);
     if (err == TWS_OK)
         err = sweep_rules(&s, 6);
+    if (err == TWS_OK)
+        err = sweep_links(&s);
     return err;
 }

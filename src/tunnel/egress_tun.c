@@ -177,6 +177,7 @@ void tws_tun_port_cut(struct tws_tun_port *port, uint16_t code, const char *why)
     tws_waiter_leave(&port->up_wait);
     tws_waiter_leave(&port->down_wait);
     tws_channel_reset(port->local.channel, code, why, now_of(port));
+    tws_local_linger(&port->local);
     tws_carrier_kick(port->local.carrier);
 }
 
@@ -189,6 +190,12 @@ static void on_reset(struct tws_local *l, uint16_t code, struct tws_span text)
 static void on_stopped(struct tws_local *l, uint16_t code)
 {
     tws_tun_port_cut(from_local(l), code, NULL);
+}
+
+/* Nobody knows when an IP link is done. */
+static void on_drain(struct tws_local *l)
+{
+    tws_tun_port_cut(from_local(l), TWS_CODE_SHUTDOWN, NULL);
 }
 
 static void addresses_text(const struct tws_tun_port *port, char *out, size_t cap)
@@ -239,6 +246,7 @@ static const struct tws_local_ops port_ops = {
     .on_datagram = on_datagram,
     .on_reset = on_reset,
     .on_stopped = on_stopped,
+    .on_drain = on_drain,
     .on_over = on_over,
 };
 

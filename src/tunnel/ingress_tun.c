@@ -210,6 +210,7 @@ static void hang_up(struct end *e, uint16_t code)
         return;
     let_go(e, code);
     tws_channel_reset(e->local.channel, code, NULL, now_of(e));
+    tws_local_linger(&e->local);
     tws_carrier_kick(e->local.carrier);
 }
 

@@ -10,10 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FIRST 7470u
+#define FIRST TWS_NET_RULES
 #define DNS   53
 
 enum { LINKS, EXCLUDED, RESOLVERS, NEIGHBOURS, ALL, END };
+_Static_assert(END < TWS_NET_NRULES, "our rules are known by their priorities");
 
 /* ---- rules and routes ---- */
 

@@ -127,11 +127,3 @@ void tws_ip_hub_set(struct tws_ip_hub *hub, const struct tws_server_config *cfg)
             tws_tun_port_cut(p, TWS_CODE_FORBIDDEN, "the user's tun changed");
     }
 }
-
-void tws_ip_hub_drain(struct tws_ip_hub *hub)
-{
-    struct tws_node *it, *next;
-
-    TWS_LIST_EACH(it, next, &hub->ports)
-    tws_tun_port_cut(TWS_CONTAINER(it, struct tws_tun_port, port_node), TWS_CODE_SHUTDOWN, NULL);
-}

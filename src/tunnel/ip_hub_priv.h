@@ -63,8 +63,6 @@ TWS_MUST_USE tws_err tws_ip_hub_new(struct tws_loop *loop, const struct tws_serv
 void tws_ip_hub_free(struct tws_ip_hub *hub);
 /* The next configuration: ports whose addresses it does not grant any more are reset. */
 void tws_ip_hub_set(struct tws_ip_hub *hub, const struct tws_server_config *cfg);
-/* Resets all ports: nobody knows when an IP link is done. */
-void tws_ip_hub_drain(struct tws_ip_hub *hub);
 
 /* ---- ip_grant.c: which addresses a port has ---- */
 

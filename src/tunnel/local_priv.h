@@ -36,11 +36,14 @@ struct tws_local {
     struct tws_node local_node; /* its carrier's locals */
     struct tws_carrier *carrier;
     struct tws_channel *channel;
+    bool lingers; /* it only waits for the peer to agree with its end */
 };
 
 /* Makes `l` the local side of `ch`, in place of whatever was. */
 void tws_local_attach(struct tws_local *l, const struct tws_local_ops *ops,
                       struct tws_carrier *carrier, struct tws_channel *ch);
+/* It was reset, and nothing of it is worth waiting for when the process ends. */
+void tws_local_linger(struct tws_local *l);
 /* Takes it off its carrier's list. */
 void tws_local_detach(struct tws_local *l);
 

@@ -300,8 +300,6 @@ void tws_server_drain(struct tws_server *s, tws_drained_fn *on_done, void *arg)
     s->drain_until_us = tws_loop_now(s->loop) + (uint64_t)s->limits.drain_ms * MS;
     tws_ws_listener_close(s->listener);
     s->listener = NULL;
-    if (s->egress_cfg.tun != NULL)
-        tws_ip_hub_drain(s->egress_cfg.tun);
     for_each_session(s, drain_session, NULL);
     tws_timer_start(&s->drain_timer, 0);
 }

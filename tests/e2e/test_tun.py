@@ -6,6 +6,7 @@ import re
 import signal
 import stat
 import subprocess
+import time
 import unittest
 
 import netns
@@ -193,6 +194,21 @@ class Tun(tws_e2e.Case):
         self.start_client(0)
         self.clients[1].wait_log("the server does not allow the address")
 
+    def test_a_pool_without_a_free_address_refuses_until_one_is_given_back(self):
+        self.bring_up(clients=2, tun={"device": "tun-s", "address": ["10.9.0.1/30"]}, start=False)
+        self.start_client(0).wait_log(r"tun open.*ipv4=10\.9\.0\.2 ipv6=-")
+        self.start_client(1).wait_log("tun refused.*no address of the user is free")
+        self.clients[0].stop()
+        self.clients[1].wait_log(r"tun open.*ipv4=10\.9\.0\.2")
+
+    def test_a_rate_holds_for_packets_too(self):
+        self.bring_up(users=[{"tun": ["pool"], "rate": "1MiB"}], forward={"routes": ["10.80.100.0/24"]})
+        with self.net.inside(self.net.inner):
+            self.start("iperf3", ["iperf3", "-s", "-1", "-p", "5201"])
+        wait_until(lambda: "LISTEN" in self.on(self.net.inner, "ss", "-Hltn", "sport = :5201"), "iperf3 listens")
+        shown = self.on(self.net.clients[0], "iperf3", "-c", INNER4, "-p", "5201", "-t", "2", "-R", "-J")
+        self.assertLess(json.loads(shown)["end"]["sum_received"]["bits_per_second"], 1.5 * 8 * tws_e2e.MIB)
+
     # ---- what it lives through ----
 
     def test_a_flow_outlives_its_links_its_session_and_the_server(self):
@@ -218,6 +234,17 @@ class Tun(tws_e2e.Case):
             self.clients[0].wait_log("tun open", after=mark)
             works()
         self.assertEqual(self.address(), "10.9.0.2")
+
+    def test_neither_side_waits_for_the_other_at_its_end(self):
+        self.bring_up()
+        self.clients[0].popen.kill()
+        self.clients[0].expected = (-signal.SIGKILL,)
+        self.clients[0].wait_exit()
+        begin = time.monotonic()
+        self.server.stop()
+        self.start_client(0).wait_ready()
+        self.clients[1].stop()
+        self.assertLess(time.monotonic() - begin, 5)
 
     def test_a_new_client_has_the_address_of_its_killed_self(self):
         self.bring_up(users=[{"tun": ["10.9.0.20"]}])
@@ -281,6 +308,23 @@ class Tun(tws_e2e.Case):
         self.ping(INNER4)
         self.clients[1].stop()
         self.assertEqual(tun_net.state(client), before)
+
+    def test_cleanup_removes_what_a_killed_client_left_and_keeps_what_is_used(self):
+        self.bring_up(forward={"all": True, "routes": ["10.81.0.0/16"]}, start=False)
+        client = self.net.clients[0]
+        netns.ip("-n", client, "tuntap", "add", "dev", "tun-c", "mode", "tun")
+        netns.ip("-n", client, "link", "set", "tun-c", "up")
+        before = tun_net.ipv4_state(client)
+        self.start_client(0).wait_log("tun open")
+        used = tun_net.state(client)
+        self.assertIn("nothing to clean up", self.on(client, tws_e2e.TWS, "cleanup"))
+        self.assertEqual(tun_net.state(client), used)
+        self.clients[0].popen.kill()
+        self.clients[0].expected = (-signal.SIGKILL,)
+        self.clients[0].wait_exit()
+        self.assertRegex(self.on(client, tws_e2e.TWS, "cleanup"), r"rules, routes and addresses of IP links: removed \d+")
+        self.assertEqual(tun_net.ipv4_state(client), before)
+        self.assertIn("nothing to clean up", self.on(client, tws_e2e.TWS, "cleanup"))
 
     # ---- rights ----
 

@@ -13,6 +13,8 @@
 
 #define TWS_NET_MARK   120
 #define TWS_NET_TABLE  29815u /* our own routing table */
+#define TWS_NET_RULES  7470u  /* the first priority of our rules, of as many as follow */
+#define TWS_NET_NRULES 10u
 #define TWS_TABLE_MAIN 254u
 
 struct tws_rtnl {
@@ -75,7 +77,7 @@ struct tws_ip_rule {
     struct tws_prefix to; /* family 0: any destination */
     uint8_t protocol;     /* 0: any */
     uint16_t port;        /* destination's, 0: any */
-    uint32_t mark;                   /* of the packet or its socket, 0: any */
+    uint32_t mark;        /* of the packet or its socket, 0: any */
     uint32_t table, go_to;
     bool no_default; /* a default route of the table does not count */
 };
@@ -86,7 +88,7 @@ TWS_MUST_USE tws_err tws_rtnl_rule(struct tws_rtnl *r, enum tws_rtnl_change chan
 
 /* addresses and routes of a device; */
 TWS_MUST_USE tws_err tws_rtnl_sweep_device(struct tws_rtnl *r, unsigned device, unsigned *count);
-/* the rules, and the table TWS_NET_TABLE; */
+/* the rules of our priorities, and the table TWS_NET_TABLE; */
 TWS_MUST_USE tws_err tws_rtnl_sweep_table(struct tws_rtnl *r, unsigned *count);
 /* what a killed process left: addresses and routes of devices that are not in use, and the rules
  * and the table if no device that is in use has a route there. */

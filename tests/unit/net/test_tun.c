@@ -189,12 +189,19 @@ static void detour(struct tws_rtnl *r, unsigned device)
         .to = prefix("0.0.0.0", 0), .table = TWS_NET_TABLE, .device = device};
     const struct tws_ip_route none = {.to = prefix("::", 0), .table = TWS_NET_TABLE};
     const struct tws_ip_rule rules[] = {
-        {.family = 4, .priority = 100, .protocol = IPPROTO_UDP, .port = 53, .table = TWS_NET_TABLE},
-        {.family = 4, .priority = 101, .to = prefix("192.0.2.0", 24), .go_to = 104},
-        {.family = 4, .priority = 102, .table = TWS_TABLE_MAIN, .no_default = true},
-        {.family = 4, .priority = 103, .table = TWS_NET_TABLE},
-        {.family = 4, .priority = 104},
-        {.family = 6, .priority = 103, .table = TWS_NET_TABLE},
+        {.family = 4,
+         .priority = TWS_NET_RULES,
+         .protocol = IPPROTO_UDP,
+         .port = 53,
+         .table = TWS_NET_TABLE},
+        {.family = 4,
+         .priority = TWS_NET_RULES + 1,
+         .to = prefix("192.0.2.0", 24),
+         .go_to = TWS_NET_RULES + 4},
+        {.family = 4, .priority = TWS_NET_RULES + 2, .table = TWS_TABLE_MAIN, .no_default = true},
+        {.family = 4, .priority = TWS_NET_RULES + 3, .table = TWS_NET_TABLE},
+        {.family = 4, .priority = TWS_NET_RULES + 4},
+        {.family = 6, .priority = TWS_NET_RULES + 3, .table = TWS_NET_TABLE},
     };
 
     ck_assert_int_eq(tws_rtnl_route(r, TWS_RTNL_ADD, &all), TWS_OK);
@@ -271,6 +278,51 @@ START_TEST(only_what_nobody_uses_is_stale)
 }
 END_TEST
 
+START_TEST(what_others_mark_alike_is_left_alone)
+{
+    struct tws_rtnl r;
+    struct tws_tun a;
+    unsigned count = 0;
+    const struct tws_ip_rule rule = {.family = 4, .priority = 900, .mark = 7, .table = 700};
+    const struct tws_ip_route route = {.to = prefix("0.0.0.0", 0), .table = 700};
+
+    if (!begin(&r, &a))
+        return;
+    ck_assert_int_eq(tws_rtnl_rule(&r, TWS_RTNL_ADD, &rule), TWS_OK);
+    ck_assert_int_eq(tws_rtnl_route(&r, TWS_RTNL_ADD, &route), TWS_OK);
+    ck_assert_int_eq(tws_rtnl_sweep_stale(&r, &count), TWS_OK);
+    ck_assert_int_eq(tws_rtnl_sweep_table(&r, &count), TWS_OK);
+    ck_assert_uint_eq(count, 0);
+    ck_assert_int_eq(tws_rtnl_rule(&r, TWS_RTNL_DELETE, &rule), TWS_OK);
+    ck_assert_int_eq(tws_rtnl_route(&r, TWS_RTNL_DELETE, &route), TWS_OK);
+    end(&r, &a);
+}
+END_TEST
+
+START_TEST(a_route_is_found_whoever_made_it)
+{
+    struct tws_rtnl r;
+    struct tws_tun a;
+    const struct tws_prefix own = prefix("10.1.0.1", 24);
+    struct tws_ip_route route = {.to = prefix("10.1.0.0", 24)};
+    bool there = false;
+
+    if (!begin(&r, &a))
+        return;
+    route.device = a.index;
+    ck_assert_int_eq(tws_rtnl_address(&r, TWS_RTNL_ADD, a.index, &own), TWS_OK); /* the kernel */
+    ck_assert_int_eq(tws_rtnl_has_route(&r, &route, &there), TWS_OK);
+    ck_assert(there);
+    route.to = prefix("10.2.0.0", 24);
+    ck_assert_int_eq(tws_rtnl_has_route(&r, &route, &there), TWS_OK);
+    ck_assert(!there);
+    ck_assert_int_eq(tws_rtnl_route(&r, TWS_RTNL_ADD, &route), TWS_OK);
+    ck_assert_int_eq(tws_rtnl_has_route(&r, &route, &there), TWS_OK);
+    ck_assert(there);
+    end(&r, &a);
+}
+END_TEST
+
 START_TEST(rules_of_a_device_that_is_gone_are_stale_too)
 {
     struct tws_rtnl r;
@@ -299,6 +351,8 @@ int main(void)
     tcase_add_test(tc, a_device_is_set_up_and_described);
     tcase_add_test(tc, routes_and_rules_lead_the_way);
     tcase_add_test(tc, only_what_nobody_uses_is_stale);
+    tcase_add_test(tc, what_others_mark_alike_is_left_alone);
+    tcase_add_test(tc, a_route_is_found_whoever_made_it);
     tcase_add_test(tc, rules_of_a_device_that_is_gone_are_stale_too);
     return run_suite("tun", tc);
 }
