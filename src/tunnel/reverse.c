@@ -252,7 +252,6 @@ static void on_over(struct tws_local *l, uint16_t code)
 
     (void)code;
     w->asked = w->listening = false;
-    w->ask_at_us = 0;
 }
 
 static const struct tws_local_ops wish_ops = {
@@ -446,6 +445,11 @@ tws_err tws_reverse_set(struct tws_reverse *r, const struct tws_client_config *c
 
 void tws_reverse_begin(struct tws_reverse *r, struct tws_carrier *c)
 {
+    struct tws_node *it, *next;
+
+    /* Another session may be another server, with other rules: what was refused is asked now. */
+    TWS_LIST_EACH(it, next, &r->wishes)
+    TWS_CONTAINER(it, struct wish, wish_node)->ask_at_us = 0;
     tws_egress_init(&r->egress, c, &r->judge, &r->egress_cfg);
 }
 
