@@ -63,6 +63,8 @@ static tws_err fill(const struct tws_settings *s, struct tws_diag *diag,
         err = take_name(s, c);
     if (err == TWS_OK)
         err = tws_config_take_outbound(s, diag, c);
+    if (err == TWS_OK)
+        tws_config_warn_names(c, diag);
     return err;
 }
 

@@ -56,6 +56,11 @@ bool tws_config_judge_transparent(const struct tws_client_config *c,
 TWS_MUST_USE tws_err tws_config_take_transparent(struct tws_client_config *c,
                                                  struct tws_forward *out,
                                                  const struct tws_forward_settings *f);
+/* Warns if forwards of this machine catch what asks for the servers' names. */
+void tws_config_warn_names(const struct tws_client_config *c, struct tws_diag *diag);
+/* The same by the text of a resolv.conf(5). */
+void tws_config_judge_names(const struct tws_client_config *c, const char *resolv_conf,
+                            struct tws_diag *diag);
 /* Whether the row `name` was written somewhere, and is not the default. */
 bool tws_config_given(const struct tws_settings *s, const char *name);
 /* The rows that both ends have. */

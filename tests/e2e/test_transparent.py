@@ -1,13 +1,9 @@
 """test_transparent.py - transparent forwards: connections that the kernel catches, of the client's own
 machine and of one behind it; the rules come and go with the client."""
-import json
 import os
 import re
 import signal
 import socket
-import subprocess
-import time
-import unittest
 
 import tws_e2e
 from catch_net import INSIDE, INSIDE6, NEAR, NEAR6, ROUTER, ROUTER6, SERVER, SERVER6, Net, needs_machines

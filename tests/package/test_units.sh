@@ -6,6 +6,15 @@ tws=$(cd "$1" && pwd)/tws
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 
+# With the one capability that some kinds of forwards need.
+mkdir "$dir/tws-client@instance.service.d"
+cp example/tws-client-net-admin.conf "$dir/tws-client@instance.service.d/net-admin.conf"
+sed "s,/usr/bin/tws,$tws," "systemd/tws-client@.service" >"$dir/tws-client@instance.service"
+sed -i "s,/usr/bin/tws,$tws," "$dir/tws-client@instance.service.d/net-admin.conf"
+said=$(systemd-analyze verify --man=no "$dir/tws-client@instance.service" 2>&1) || { echo "net-admin: $said"; exit 1; }
+[ -z "$said" ] || { echo "net-admin: $said"; exit 1; }
+rm -r "$dir/tws-client@instance.service.d"
+
 for side in server client; do
   unit=$dir/tws-$side@instance.service
   sed "s,/usr/bin/tws,$tws," "systemd/tws-$side@.service" >"$unit"

@@ -183,11 +183,12 @@ static void replace(char *text, size_t cap, const char *from, const char *to)
 START_TEST(the_examples_pass_the_check)
 {
     static const char *const names[] = {"keys.yaml",   "laptop.key",   "server.yaml",
-                                        "client.yaml", "uplinks.yaml", NULL};
+                                        "client.yaml", "uplinks.yaml", "transparent.yaml",
+                                        NULL};
     struct directory d = make_directory();
-    char keys[128], key[128], server[128], client[128], uplinks[128];
+    char keys[128], key[128], server[128], client[128], uplinks[128], transparent[128];
     char *text = slurp(ROOT "/example/keys.yaml");
-    const char *words[] = {"check", server, client, keys, uplinks};
+    const char *words[] = {"check", server, client, keys, uplinks, transparent};
     const char *line = strstr(text, TWS_KEY_PREFIX);
     char first[128];
 
@@ -210,10 +211,16 @@ START_TEST(the_examples_pass_the_check)
             "key_file: $CREDENTIALS_DIRECTORY/laptop.key");
     write_file(&d, "uplinks.yaml", 0644, text, uplinks);
     free(text);
-    ck_assert_msg(run_command(tws_command_check, 5, words) == 0, "%s", printed);
+    text = slurp(ROOT "/example/client-transparent.yaml");
+    replace(text, 1 << 18, "key_file: /etc/tws/laptop.key",
+            "key_file: $CREDENTIALS_DIRECTORY/laptop.key");
+    write_file(&d, "transparent.yaml", 0644, text, transparent);
+    free(text);
+    ck_assert_msg(run_command(tws_command_check, 6, words) == 0, "%s", printed);
     ck_assert_ptr_nonnull(strstr(printed, "server.yaml: ok (server)\n"));
     ck_assert_ptr_nonnull(strstr(printed, "client.yaml: ok (client)\n"));
     ck_assert_ptr_nonnull(strstr(printed, "uplinks.yaml: ok (client)\n"));
+    ck_assert_ptr_nonnull(strstr(printed, "transparent.yaml: ok (client)\n"));
     ck_assert_ptr_nonnull(strstr(printed, "keys.yaml: ok (keys)\n"));
     ck_assert_ptr_null(strstr(printed, "warning"));
     drop_directory(&d, names);
