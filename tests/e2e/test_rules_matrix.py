@@ -1,14 +1,18 @@
-"""User x way x target: no way is open that the rules close.
+"""User, way and target: no way is open that the rules close.
 
 Each service notes who reached it by which way, so what counts is what arrived, not what was answered. A
 cell that is open has to arrive too, or a tunnel that does nothing would pass."""
 import concurrent.futures
+import itertools
 import os
 import re
 import socket
 import struct
 import threading
+import unittest
 
+import netns
+import tun_net
 from tws_e2e import WAIT, Case, free_port, is_listening, needs, read_exactly, wait_until, yaml
 
 PATIENCE = 5.0  # for an answer that will come; those that will not are seen by their end
@@ -346,3 +350,120 @@ class Listening(Case):
                 with self.subTest(user=user, place=place):
                     client.wait_log(rf"reverse (listening|forward refused) .*listen=\S+:{port}\b", timeout=WAIT)
                     self.assertEqual(is_listening(port), is_open)
+
+
+# ---- packets, and connections that the kernel catches ----
+
+# Rules, then what they open over TCP and over UDP: addresses by family, with port 7000 or 7001.
+CAUGHT = {
+    "nobody": ([], "", ""),
+    "four": (["10.80.100.2:7000", "10.80.101.2:7000"], "4:7000", "4:7000"),
+    "six": (["fd80:100::/31"], "6:7000 6:7001", "6:7000 6:7001"),
+    "tcp": (["tcp/0.0.0.0/0"], "4:7000 4:7001", ""),
+    "udp": (["udp/*:7001"], "", "4:7001 6:7001"),
+}
+# By the network that the client sends there by its TUN or catches.
+HOSTS = {"tun": {4: "10.80.100.2", 6: "fd80:100::2"}, "transparent": {4: "10.80.101.2", 6: "fd80:101::2"}}
+
+
+def can_make():
+    return netns.can_make() and os.access("/dev/net/tun", os.W_OK)
+
+
+@unittest.skipUnless(can_make(), "network namespaces and TUN devices need root")
+class Caught(Case):
+    """A machine for each user; behind the server a host that notes who comes."""
+
+    def setUp(self):
+        super().setUp()
+        self.net = tun_net.Net(self, len(CAUGHT))
+        self.noted = set()
+        for host, device, machine in (("2", "out0", self.net.inner), ("1", "in0", self.net.server)):
+            netns.ip("-n", machine, "address", "add", f"10.80.101.{host}/24", "dev", device)
+            netns.ip("-n", machine, "address", "add", f"fd80:101::{host}/64", "dev", device, "nodad")
+        with self.net.inside(self.net.inner):
+            for hosts, port in itertools.product(HOSTS.values(), (7000, 7001)):
+                for family, host in hosts.items():
+                    self.serve(family, host, port)
+        self.start_all()
+
+    def serve(self, family, host, port):
+        kind = socket.AF_INET if family == 4 else socket.AF_INET6
+        listener, hearer = socket.create_server((host, port), family=kind), socket.socket(kind, socket.SOCK_DGRAM)
+        hearer.bind((host, port))
+
+        def accept():
+            while True:
+                try:
+                    peer, _ = listener.accept()
+                    with peer:
+                        peer.settimeout(1)
+                        self.noted.add(("tcp", f"{family}:{port}", *peer.recv(100).decode().split(",")))
+                        peer.sendall(b"here")
+                except socket.timeout:
+                    continue
+                except OSError:
+                    return
+
+        def hear():
+            while True:
+                try:
+                    data, source = hearer.recvfrom(100)
+                    self.noted.add(("udp", f"{family}:{port}", *data.decode().split(",")))
+                    hearer.sendto(b"here", source)
+                except OSError:
+                    return
+        for run in (accept, hear):
+            threading.Thread(target=run, daemon=True).start()
+        self.addCleanup(listener.close)
+        self.addCleanup(hearer.close)
+
+    def start_all(self):
+        users, keys, port = [], {}, free_port()
+        for user, (rules, *_) in CAUGHT.items():
+            keys[user], key = self.keygen(user)
+            users.append({"name": user, "key": key, "allow": rules, "tun": ["pool"]})
+        keys_file = self.write("keys.yaml", yaml({"users": users}) + "\n")
+        with self.net.inside(self.net.server):
+            self.start_tws("server", "server", "--config", self.write("server.yaml", yaml(
+                {"listen": f"*:{port}", "keys_file": keys_file,
+                 "tun": {"device": "tun-s", "address": ["10.9.0.1/24", "fd09::1/64"]}}) + "\n")).wait_ready()
+        for i, user in enumerate(CAUGHT):
+            forwards = [{"kind": "tun", "device": "tun-c", "routes": ["10.80.100.0/24", "fd80:100::/64"]},
+                        {"kind": "transparent", "listen": f":{free_port()}", "local": True,
+                         "networks": ["10.80.101.0/24", "fd80:101::/64"]}]
+            netns.ip("-n", self.net.clients[i], "address", "add", f"fd80:{i}::2/64", "dev", "up0", "nodad")
+            netns.ip("-n", self.net.clients[i], "-6", "route", "add", "fd80:101::/64", "dev", "up0")
+            with self.net.inside(self.net.clients[i]):
+                client = self.start_tws(f"client-{user}", "client", "--config", self.write(f"{user}.yaml", yaml(
+                    {"server": f"ws://10.80.{i}.1:{port}/tws", "key_file": keys[user], "encrypt": "off", "connections": 1,
+                     "forwards": forwards}) + "\n"))
+            client.wait_log("tun open")
+            client.wait_ready()
+
+    def attempt(self, cell):
+        user, way, kind, family, port = cell
+        label = f"{user},{way}".encode()
+        with self.net.inside(self.net.clients[list(CAUGHT).index(user)]):
+            peer = socket.socket(socket.AF_INET if family == 4 else socket.AF_INET6,
+                                 socket.SOCK_STREAM if kind == "tcp" else socket.SOCK_DGRAM)
+        with peer:
+            peer.settimeout(1.5)
+            try:
+                peer.connect((HOSTS[way][family], port))
+                peer.sendall(label)
+                return peer.recv(4) == b"here"
+            except OSError:
+                return False
+
+    @needs("nft")
+    def test_packets_and_caught_connections_go_only_where_the_rules_let_a_user(self):
+        cells = [cell for cell in itertools.product(CAUGHT, HOSTS, ("tcp", "udp"), (4, 6), (7000, 7001))
+                 if cell[1:3] != ("transparent", "udp")]  # without tproxy only connections are caught
+        with concurrent.futures.ThreadPoolExecutor(len(cells)) as pool:
+            answered = list(pool.map(self.attempt, cells))
+        for (user, way, kind, family, port), answer in zip(cells, answered):
+            is_open = f"{family}:{port}" in CAUGHT[user][1 if kind == "tcp" else 2].split()
+            with self.subTest(user=user, way=way, kind=kind, target=f"{family}:{port}"):
+                self.assertEqual((kind, f"{family}:{port}", user, way) in self.noted, is_open)
+                self.assertEqual(answer, is_open)
