@@ -324,6 +324,10 @@ class ReverseForwards(Case):
                 self.assertNotEqual(code, 0, f"{scheme} {errors}")
             r.client.wait_log(rf"channel .*target=127\.0\.0\.1:{other.port} .*reason=\"forbidden")
             r.server.wait_log(rf"channel .*target=127\.0\.0\.1:{page.port} .*reason=\"closed\"")
+            if kind == "socks":
+                with connect(r.port) as peer: # UDP ASSOCIATE: a port of the server that no rule names
+                    peer.sendall(b"\5\1\0" + b"\5\3\0\1" + bytes(6))
+                    self.assertEqual(read_exactly(peer, 4), b"\5\0\5\7")
         self.assertEqual(other.accepted, 0)
 
     @needs("curl")
