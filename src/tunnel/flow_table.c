@@ -89,7 +89,8 @@ static struct tws_flow_entry *find(const struct tws_flows *t, struct tws_span ke
 {
     struct tws_flow_entry *e = t->buckets[hash & t->mask];
 
-    while (e != NULL && (e->hash != hash || e->nkey != key.n || memcmp(e->bytes, key.p, key.n)))
+    while (e != NULL &&
+           (e->hash != hash || e->nkey != key.n || memcmp(e->bytes, key.p, key.n) != 0))
         e = e->chain;
     return e;
 }

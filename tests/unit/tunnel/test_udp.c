@@ -189,6 +189,29 @@ START_TEST(a_name_that_does_not_resolve_is_told_and_held)
 }
 END_TEST
 
+/* The name is allowed to be resolved; what it resolves to is in no rule. */
+START_TEST(the_address_that_a_name_leads_to_is_what_the_rules_are_asked_for)
+{
+    struct world *w = udp_world();
+    struct tws_hostport named = {.host = "localhost", .port = port_of(far)};
+    struct tws_rule other = {.prefix = {.ip = {.family = 4, .bytes = {10}}, .bits = 8},
+                             .port_min = 1,
+                             .port_max = 65535};
+
+    w->user.allow_all = false;
+    w->user.allow = &other;
+    w->user.nallow = 1;
+    w->forwards[0].remote = tws_spot_of(&named);
+    start(w);
+    int near = sender(w);
+    put(near, "let me in", 9);
+    world_await_log(w, "no rule of the user allows the address", 1);
+    ck_assert_int_eq(recv(far, &named, sizeof named, MSG_DONTWAIT), -1);
+    close(near);
+    finish(w);
+}
+END_TEST
+
 START_TEST(a_name_is_resolved_while_its_first_datagrams_wait)
 {
     struct world *w = udp_world();
@@ -304,6 +327,7 @@ int main(void)
     tcase_add_test(tc, a_key_that_is_removed_ends_its_flows);
     tcase_add_test(tc, no_udp_holds_for_flows_that_come_after_a_reload);
     tcase_add_test(tc, a_name_that_does_not_resolve_is_told_and_held);
+    tcase_add_test(tc, the_address_that_a_name_leads_to_is_what_the_rules_are_asked_for);
     tcase_add_test(tc, a_name_is_resolved_while_its_first_datagrams_wait);
     tcase_add_loop_test(tc, draining_does_not_wait_for_flows, 0, 2);
     tcase_add_test(tc, a_users_rate_holds_for_datagrams_too);
