@@ -355,18 +355,14 @@ static bool takes_data(const struct tws_link *l)
            !(l->suspect && s->nlinks > 1) && s->blocks.used < s->cfg.memory / 2;
 }
 
-/* Begins a message for data, control in front. A datagram that did not fit into the one before gets
- * all of its own, or control that goes on coming would keep it waiting. */
+/* Begins a message for data, control in front. */
 static bool begin_data(struct tws_link *l, uint64_t now)
 {
-    const struct tws_channel *ch = tws_sched_next(l, now);
-
-    if (ch == NULL && !has_control(l, now))
+    if (!has_control(l, now) && tws_sched_next(l, now) == NULL)
         return false;
     if (!begin(l, now))
         return false;
-    if (ch == NULL || ch->dg.least == 0)
-        add_all_control(l, &l->s->tx);
+    add_all_control(l, &l->s->tx);
     return true;
 }
 
@@ -399,10 +395,6 @@ bool tws_session_pull(struct tws_session *s, struct tws_link *l, uint64_t now, s
     struct tws_channel *ch = tws_sched_next(l, now);
     if (ch == NULL)
         return false;
-    if (room(&s->tx) < ch->dg.least) {
-        s->tx.full = true;
-        return false;
-    }
     s->tx.pulling = ch;
     *out = (struct tws_pull){
         .channel = ch, .user = ch->user, .buf = s->tx.r->data + s->tx.len + TWS_FRAME_HDR};
@@ -415,7 +407,6 @@ bool tws_session_pull(struct tws_session *s, struct tws_link *l, uint64_t now, s
 
 static void pulled_datagram(struct tws_channel *ch, struct tx *tx, size_t n, unsigned flags)
 {
-    ch->dg.least = 0;
     if (flags & TWS_PULLED_LARGER) {
         assert(n <= tx->limit - TWS_FRAME_HDR);
         tx->full = tws_datagram_wait(ch, n);
@@ -545,12 +536,6 @@ static void insert_own(struct tws_link *l, uint64_t now)
     }
 }
 
-/* Whether control may go into a message now: a new one, or one that got no data after all. */
-static bool begin_control(struct tws_link *l, uint64_t now)
-{
-    return l->s->tx.r == NULL ? begin(l, now) : l->s->tx.frames == 0;
-}
-
 bool tws_session_next_message(struct tws_session *s, struct tws_link *l, uint64_t now,
                               struct tws_span *out)
 {
@@ -560,7 +545,7 @@ bool tws_session_next_message(struct tws_session *s, struct tws_link *l, uint64_
         return false;
     if (l->log.unsent != NULL && l->sent > 0 && has_own(l, now))
         insert_own(l, now);
-    else if (l->log.unsent == NULL && has_control(l, now) && begin_control(l, now))
+    else if (l->log.unsent == NULL && s->tx.r == NULL && has_control(l, now) && begin(l, now))
         add_all_control(l, &s->tx);
     end_message(s);
     struct tws_record *r = l->log.unsent;

@@ -30,7 +30,6 @@ bool tws_datagram_wait(struct tws_channel *ch, size_t n)
         ch->dg.early_left = 0;
         return false;
     }
-    ch->dg.least = (uint32_t)n;
     return true;
 }
 

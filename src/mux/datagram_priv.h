@@ -9,7 +9,6 @@ struct tws_channel;
 struct tws_datagrams {
     bool carried;        /* no stream */
     uint32_t early_left; /* bytes of them that may be sent before OPENED */
-    uint32_t least;      /* the next one needs that much room; 0: not known */
     uint64_t tx, rx;     /* the next number; one past the highest that came */
     uint64_t got;        /* how many came */
     uint64_t tx_bytes, rx_bytes;

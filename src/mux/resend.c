@@ -75,6 +75,9 @@ static void copy(struct tws_record *r, struct tws_link *to)
 
     if (r->copied || !r->logged || !all_frames(s, r, may_travel))
         return;
+    /* As for new data: the rest of the budget is for control, without which nothing moves on. */
+    if (s->blocks.used >= s->cfg.memory / 2)
+        return;
     c = tws_msglog_begin(&to->log, &s->blocks);
     if (c == NULL)
         return; /* the original is still in its log */
