@@ -227,6 +227,33 @@ START_TEST(the_examples_pass_the_check)
 }
 END_TEST
 
+/* One file for each way in. */
+static const char *const ways_in[] = {"client-proxy", "client-reverse", "client-udp"};
+
+START_TEST(the_examples_of_ways_in_pass_the_check)
+{
+    static const char *const names[] = {"laptop.key", "client.yaml", NULL};
+    struct directory d = make_directory();
+    char key[128], client[128], path[256], first[128];
+    char *text = slurp(ROOT "/example/keys.yaml");
+    const char *words[] = {"check", client};
+    const char *line = strstr(text, TWS_KEY_PREFIX);
+
+    snprintf(first, sizeof first, "%.*s\n", (int)strcspn(line, "\n"), line);
+    write_file(&d, "laptop.key", 0600, first, key);
+    free(text);
+    snprintf(path, sizeof path, ROOT "/example/%s.yaml", ways_in[_i]);
+    text = slurp(path);
+    replace(text, 1 << 18, "/etc/tws/laptop.key", "$CREDENTIALS_DIRECTORY/laptop.key");
+    setenv("CREDENTIALS_DIRECTORY", d.path, 1);
+    write_file(&d, "client.yaml", 0644, text, client);
+    free(text);
+    ck_assert_msg(run_command(tws_command_check, 2, words) == 0, "%s", printed);
+    ck_assert_ptr_nonnull(strstr(printed, "client.yaml: ok (client)\n"));
+    drop_directory(&d, names);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tc = tcase_create("commands");
@@ -238,5 +265,6 @@ int main(void)
     tcase_add_loop_test(tc, check_says_ok_and_which_kind, 0, 3);
     tcase_add_test(tc, check_ends_with_78_when_one_file_is_wrong);
     tcase_add_test(tc, the_examples_pass_the_check);
+    tcase_add_loop_test(tc, the_examples_of_ways_in_pass_the_check, 0, COUNT_OF(ways_in));
     return run_suite("app/commands", tc);
 }

@@ -364,13 +364,14 @@ START_TEST(the_queue_of_a_flow_keeps_the_newest)
     memset(text, 'x', sizeof text - 1);
     for (int i = 0; i < 100; i++)
         put("a", text);
-    put("a", "the newest");
+    memcpy(text, "the newest", 10);
+    put("a", text);
     blocked = false;
     tws_flows_ready(flows);
     pump("");
     ck_assert_uint_lt(came, 90); /* 256 KiB hold 87 of these */
     ck_assert_uint_gt(came, 80);
-    ck_assert_str_eq(last_came, "the newest");
+    ck_assert(strncmp(last_came, "the newest", 10) == 0);
 }
 END_TEST
 
