@@ -8,6 +8,7 @@ install(FILES docs/man/tws.yaml.5 DESTINATION ${CMAKE_INSTALL_MANDIR}/man5)
 install(FILES README.md LICENSE docs/protocol.md docs/operations.md docs/performance.md docs/uplinks.md docs/transparent.md
   DESTINATION ${CMAKE_INSTALL_DOCDIR} OPTIONAL)
 install(FILES example/server.yaml example/client.yaml example/client-uplinks.yaml example/client-transparent.yaml example/tws-client-net-admin.conf example/keys.yaml example/nginx.conf
+  systemd/tws-client@.socket systemd/tws-server@.socket
   DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)
 
 # The units name the program where this installation puts it, known only when it is installed.

@@ -49,6 +49,7 @@ static tws_err fill(const struct tws_settings *s, struct tws_diag *diag,
 {
     tws_err err = TWS_OK;
 
+    c->activation = s->activation;
     c->retry_timeout_ms = s->retry_timeout_ms;
     c->connect_timeout_ms = s->connect_timeout_ms;
     tws_config_fill_limits(s, &c->link);

@@ -1,5 +1,6 @@
 /* config_forwards.c - the client's forwards: what each kind needs, and what it has no use for; see
  * config.h. */
+#include "access_priv.h"
 #include "config_priv.h"
 #include "rules_priv.h"
 
@@ -191,12 +192,26 @@ static void judge_login(const struct tws_settings *s, struct tws_diag *diag,
 
 /* ---- all ---- */
 
+static void judge_access(const struct tws_settings *s, struct tws_diag *diag,
+                         const struct tws_forward_settings *f)
+{
+    struct tws_unix_access access;
+    const char *why = tws_access_parse(f->listen_mode, f->listen_owner, &access);
+    bool has_file = f->listen.type == TWS_SPOT_UNIX && f->listen.name[0] == '/' && !f->reverse;
+
+    if (why != NULL)
+        complain(s, diag, f, "%s", why);
+    else if (!has_file && (f->listen_mode != NULL || f->listen_owner != NULL))
+        complain(s, diag, f, "listen_mode and listen_owner are for listen: unix:/path only");
+}
+
 static void judge_listen(const struct tws_settings *s, struct tws_diag *diag,
                          const struct list *list, const struct tws_forward_settings *f)
 {
     struct tws_spot at = f->listen;
     char text[TWS_SPOT_TEXT];
 
+    judge_access(s, diag, f);
     if (f->listen.type == TWS_SPOT_INET && f->listen.port == 0 && !f->reverse)
         complain(s, diag, f,
                  "forward listens on port 0: give a port, or nobody would learn which it became");
@@ -313,6 +328,7 @@ static tws_err add_one(const struct tws_settings *s, struct tws_diag *diag, cons
                                 .remote = port_of(&f->remote, i),
                                 .kind = (enum tws_forward_kind)(f->kind - 1),
                                 .optimistic = f->optimistic};
+    (void)tws_access_parse(f->listen_mode, f->listen_owner, &out->access); /* judged already */
     tws_err err = tws_config_copy(f->user, &out->user);
     if (err == TWS_OK)
         err = tws_config_copy(f->password, &out->password);
@@ -358,14 +374,18 @@ static tws_err add_plain(const struct tws_settings *s, struct tws_diag *diag,
                          struct tws_client_config *c)
 {
     struct tws_forward_settings f = {.kind = TWS_FORWARD_TCP + 1,
-                                     .listen = tws_spot_of(&s->listen),
-                                     .remote = tws_spot_of(&s->remote)};
-    bool listen = s->listen.port != 0, remote = s->remote.port != 0;
+                                     .listen = s->listen,
+                                     .listen_mode = s->listen_mode,
+                                     .listen_owner = s->listen_owner,
+                                     .remote = s->remote};
+    bool listen = s->listen.type != TWS_SPOT_NONE, remote = s->remote.type != TWS_SPOT_NONE;
 
     if (listen && remote) {
         tws_err err = add_forward(s, diag, c, &f);
+        bool inet = s->listen.type == TWS_SPOT_INET && s->remote.type == TWS_SPOT_INET;
         f.kind = TWS_FORWARD_UDP + 1;
-        return err == TWS_OK && !s->no_udp ? add_forward(s, diag, c, &f) : err;
+        f.listen_mode = f.listen_owner = NULL;
+        return err == TWS_OK && inet && !s->no_udp ? add_forward(s, diag, c, &f) : err;
     }
     if (listen)
         tws_config_error(s, diag, "listen",

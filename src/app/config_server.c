@@ -1,4 +1,5 @@
 /* config_server.c - the server's configuration; see config.h. */
+#include "access_priv.h"
 #include "config_priv.h"
 #include "rules_priv.h"
 
@@ -167,18 +168,37 @@ static tws_err take_proxies(const struct tws_settings *s, struct tws_server_conf
     return TWS_OK;
 }
 
+static void take_listen(const struct tws_settings *s, struct tws_diag *diag,
+                        struct tws_server_config *c)
+{
+    const char *why = tws_access_parse(s->listen_mode, s->listen_owner, &c->access);
+    bool has_file = s->listen.type == TWS_SPOT_UNIX && s->listen.name[0] == '/';
+
+    c->listen = s->listen;
+    c->activation = s->activation;
+    if (s->listen.type == TWS_SPOT_NONE)
+        tws_config_error(s, diag, "listen",
+                         "listen is missing: where to accept clients, such as "
+                         "127.0.0.1:5202");
+    else if (s->listen.type == TWS_SPOT_INET &&
+             (s->listen.port == 0 || s->listen.last != s->listen.port))
+        tws_config_error(s, diag, "listen",
+                         "listen: the server listens on one port from 1 to 65535");
+    if (why != NULL)
+        tws_config_error(s, diag, "listen", "%s", why);
+    else if (!has_file && (s->listen_mode != NULL || s->listen_owner != NULL))
+        tws_config_error(s, diag, "listen",
+                         "listen_mode and listen_owner are for listen: unix:/path only");
+}
+
 static tws_err fill(const struct tws_settings *s, struct tws_diag *diag,
                     struct tws_server_config *c)
 {
     tws_err err = TWS_OK;
 
-    c->listen = s->listen;
+    take_listen(s, diag, c);
     c->connect_timeout_ms = s->connect_timeout_ms;
     tws_config_fill_limits(s, &c->link);
-    if (s->listen.port == 0)
-        tws_config_error(s, diag, "listen",
-                         "listen is missing: where to accept clients, such as "
-                         "127.0.0.1:5202");
     err = take_site(s, diag, c);
     if (err == TWS_OK)
         err = take_tls(s, diag, c);

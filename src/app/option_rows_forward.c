@@ -40,8 +40,28 @@ static const struct tws_option rows[] = {
      .arg = "ADDR",
      .help =
          "Where to accept connections; an empty host is every address of the machine. A range of "
-         "ports is a forward for each of them. The machine is the server's if reverse is set, and "
+         "ports is a forward for each of them. unix:/path is a unix socket: its file is made, in "
+         "place of one on which nobody listens any more, and removed at the end; unix:@name has "
+         "no file. fd:NAME are the sockets of that name that the service manager opened "
+         "(FileDescriptorName=); one that it opened for an address or path given here is used "
+         "too. The machine is the server's if reverse is set, and "
          "the host an address of it or localhost. A transparent forward needs none."},
+    {.name = "listen_mode",
+     .type = TWS_TYPE_TEXT,
+     .flags = TWS_OPT_CLIENT,
+     .offset = AT(listen_mode),
+     .min = 1,
+     .max = 4,
+     .arg = "MODE",
+     .help = "Mode of the file if listen is unix:/path, such as 0660. Not given: 0600."},
+    {.name = "listen_owner",
+     .type = TWS_TYPE_TEXT,
+     .flags = TWS_OPT_CLIENT,
+     .offset = AT(listen_owner),
+     .min = 1,
+     .max = 128,
+     .arg = "OWNER",
+     .help = "Its owner: user, user:group or :group, names or numbers. Not given: the process's."},
     {.name = "remote",
      .type = TWS_TYPE_SPOT,
      .flags = TWS_OPT_CLIENT,

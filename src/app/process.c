@@ -8,6 +8,7 @@
 #include "tws/app/log_stderr.h"
 #include "tws/app/notify.h"
 #include "tws/app/reference.h"
+#include "tws/net/activation.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -28,6 +29,7 @@ struct process {
     struct tws_loop *loop;
     struct tws_ws *ws;
     struct tws_signals signals;
+    struct tws_activation *activation;
     bool draining;
     bool serving; /* stdin and stdout: the process ends with them */
     int exit_code;
@@ -41,6 +43,7 @@ static tws_err configure(struct process *p, struct tws_diag *diag, struct tws_se
     tws_err err = tws_load_settings(s, p->role->who, p->argc, p->argv, diag);
 
     s->verbose += p->verbose;
+    s->activation = p->activation;
     if (err == TWS_OK)
         err = p->role->configure(s, diag, config);
     tws_settings_forget(s);
@@ -243,7 +246,9 @@ int tws_process_run(const struct tws_role *role, int argc, char **argv, unsigned
     int code = EXIT_SUCCESS;
 
     tws_harden();
-    err = configure(&p, &diag, &p.settings, &p.config);
+    err = tws_activation_new(&p.activation);
+    if (err == TWS_OK)
+        err = configure(&p, &diag, &p.settings, &p.config);
     if (err == TWS_ABSENT) {
         tws_reference_help(stdout, role->who);
     } else if (err != TWS_OK) {
@@ -256,5 +261,6 @@ int tws_process_run(const struct tws_role *role, int argc, char **argv, unsigned
     }
     role->discard(p.config);
     tws_settings_fini(&p.settings);
+    tws_activation_free(p.activation);
     return code;
 }

@@ -135,7 +135,7 @@ static tws_err parse_spot(const struct tws_option *o, const char *text, void *ou
 
     if (err != TWS_OK)
         return err;
-    if (o->min == 0 && s.type != TWS_SPOT_INET)
+    if (s.type == TWS_SPOT_STDIO) /* the command line's to give */
         return TWS_ABSENT;
     *(struct tws_spot *)out = s;
     return TWS_OK;
@@ -327,7 +327,7 @@ void tws_value_expected(const struct tws_option *o, char *out, size_t cap)
                  o->min != 0 ? "a host and port such as 127.0.0.1:8080, [::1]:8080 or "
                                "example.com:80-90, or unix:/path"
                              : "an address such as 127.0.0.1:8080, [::1]:8080, :8080 or "
-                               "127.0.0.1:8000-8010");
+                               "127.0.0.1:8000-8010, unix:/path or fd:NAME");
     else
         expected_text(o, out, cap);
 }

@@ -1,10 +1,10 @@
 /*
  * listener.c - see listener.h.
  *
- * A listener has one socket, or two for "localhost". Accepting stops for three reasons: nothing
- * waits, the batch of the turn is full (the io asks to be called again), or the listener is held:
- * by its owner, or by itself for a while when the process is short of something. Edges that come
- * while it is held are lost, so letting go always asks again.
+ * A listener has one socket, two for "localhost", or several that it adopted. Accepting stops for
+ * three reasons: nothing waits, the batch of the turn is full (the io asks to be called again), or
+ * the listener is held: by its owner, or by itself for a while when the process is short of
+ * something. Edges that come while it is held are lost, so letting go always asks again.
  */
 #include "tws/net/listener.h"
 
@@ -24,7 +24,6 @@
 #define BATCH         64         /* connections accepted per socket and turn */
 #define SHORTAGE_US   100000
 #define WARN_EVERY_US 60000000
-#define SOCKETS_MAX   2
 #define PORT_TRIES    16
 
 struct bound {
@@ -36,7 +35,7 @@ struct tws_listener {
     struct tws_loop *loop;
     tws_accept_fn *on_accept;
     void *arg;
-    struct bound sockets[SOCKETS_MAX];
+    struct bound sockets[TWS_LISTENER_SOCKETS];
     unsigned count;
     bool paused;
     struct tws_timer shortage; /* running: out of descriptors or memory */
@@ -351,30 +350,47 @@ static tws_err set_nonblocking(int fd)
     return TWS_OK;
 }
 
+/* Takes fd. */
+static tws_err adopt_one(struct tws_listener *l, int fd)
+{
+    int error = check_listening(fd);
+
+    if (error == 0 && l->count == TWS_LISTENER_SOCKETS)
+        error = ENFILE;
+    if (error == 0 && set_nonblocking(fd) != TWS_OK)
+        error = errno;
+    if (error == 0)
+        return add_socket(l, fd);
+    tws_socket_close(fd);
+    errno = error;
+    return TWS_SYS;
+}
+
+tws_err tws_listener_adopt_all(struct tws_loop *loop, const int *fds, size_t n,
+                               tws_accept_fn *on_accept, void *arg, struct tws_listener **out)
+{
+    struct tws_listener *l = NULL;
+    tws_err err = listener_new(loop, on_accept, arg, &l);
+    size_t i = 0;
+
+    while (i < n && err == TWS_OK)
+        err = adopt_one(l, fds[i++]);
+    if (err == TWS_OK) {
+        *out = l;
+        return TWS_OK;
+    }
+    for (; i < n; i++)
+        tws_socket_close(fds[i]);
+    if (l != NULL)
+        close_sockets(l);
+    free(l);
+    return err;
+}
+
 tws_err tws_listener_adopt(struct tws_loop *loop, int fd, tws_accept_fn *on_accept, void *arg,
                            struct tws_listener **out)
 {
-    struct tws_listener *l = NULL;
-    tws_err err = TWS_SYS;
-    int error = check_listening(fd);
-
-    if (error != 0)
-        errno = error;
-    else
-        err = set_nonblocking(fd);
-    if (err == TWS_OK)
-        err = listener_new(loop, on_accept, arg, &l);
-    if (err != TWS_OK) {
-        tws_socket_close(fd);
-        return err;
-    }
-    err = add_socket(l, fd);
-    if (err != TWS_OK) {
-        free(l);
-        return err;
-    }
-    *out = l;
-    return TWS_OK;
+    return tws_listener_adopt_all(loop, &fd, 1, on_accept, arg, out);
 }
 
 tws_err tws_listener_set_transparent(struct tws_listener *l, uint32_t mark)

@@ -220,7 +220,7 @@ static bool same_host(const char *a, const char *b)
 
 bool tws_spot_overlaps(const struct tws_spot *a, const struct tws_spot *b)
 {
-    if (a->type != b->type)
+    if (a->type != b->type || a->type == TWS_SPOT_NONE)
         return false;
     if (a->type != TWS_SPOT_INET)
         return strcmp(a->name, b->name) == 0;

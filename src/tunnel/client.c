@@ -437,6 +437,7 @@ tws_err tws_client_new(struct tws_loop *loop, struct tws_ws *ws,
     c->ingress.udp_timeout_ms = cfg->link.udp_timeout_ms;
     tws_timer_init(&c->drain_timer, loop, on_drain_timer);
     tws_timer_init(&c->redial_timer, loop, on_redial_timer);
+    c->ingress.activation = cfg->activation;
     watch_network(c);
     tws_err err = gather_pools(c, cfg, c->current);
     if (err == TWS_OK) {

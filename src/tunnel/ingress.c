@@ -318,7 +318,7 @@ static void tell_cannot_listen(const struct tws_forward *conf, tws_err err, int 
     tws_spot_format(&conf->listen, where, sizeof where);
     tws_log(TWS_LOG_ERROR, "cannot listen", "listen=%s reason=\"%s%s\"", where,
             err == TWS_SYS ? strerror(error) : tws_err_text(err),
-            err == TWS_SYS ? tws_listener_advice(error) : "");
+            err == TWS_SYS ? tws_entrance_advice(&conf->listen, error) : "");
 }
 
 static void tell_listening(const struct tws_inlet *l)
@@ -461,6 +461,9 @@ static void set_conf(struct tws_inlet *l, const struct tws_forward *conf)
         return;
     l->conf = conf;
     l->ops = kinds[conf->kind];
+    if (tws_unix_socket_set_access(&l->file, &conf->access) != TWS_OK)
+        tws_log(TWS_LOG_WARN, "access not changed", "listen=unix:%s reason=\"%s\"", l->file.path,
+                strerror(errno));
     if (l->ops->changed != NULL)
         l->ops->changed(l);
 }

@@ -42,6 +42,7 @@ struct tws_ingress {
     const struct tws_ingress_events *events;
     void *arg;
     uint32_t wait_ms;
+    const struct tws_activation *activation; /* NULL: the service manager gave no sockets */
     struct tws_judge *judge; /* whose terms hold for what comes in; NULL: nobody's */
     bool no_udp;             /* set by the owner, before the forwards */
     uint32_t udp_timeout_ms; /* set by the owner, before the forwards */

@@ -6,14 +6,15 @@
 
 tws_err tws_inlet_open_stream(struct tws_inlet *l)
 {
-    struct tws_hostport at;
+    const struct tws_entrance e = {
+        .at = &l->listen, .access = &l->conf->access, .activation = l->ingress->activation};
 
-    tws_spot_hostport(&l->listen, 0, &at);
-    return tws_listener_open(l->ingress->loop, &at, tws_inlet_accepted, l, &l->listener);
+    return tws_entrance_listen(&e, l->ingress->loop, tws_inlet_accepted, l, &l->file, &l->listener);
 }
 
 void tws_inlet_close_stream(struct tws_inlet *l)
 {
+    tws_unix_socket_remove(&l->file);
     tws_listener_close(l->listener);
     l->listener = NULL;
 }

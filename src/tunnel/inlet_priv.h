@@ -9,6 +9,7 @@
 #define TWS_TUNNEL_INLET_PRIV_H
 
 #include "arrival_priv.h"
+#include "entrance_priv.h"
 #include "greeting_priv.h"
 #include "ingress_priv.h"
 
@@ -44,6 +45,7 @@ struct tws_inlet {
     const struct tws_forward *conf;
     struct tws_spot listen;        /* its own copy: what is open */
     struct tws_listener *listener; /* of kinds that accept streams */
+    struct tws_unix_socket file;   /* of the listener, if that is a unix socket */
     void *state;                   /* of others; freed by `close` */
     uint32_t asked_by;             /* the peer's listening channel; 0: the configuration wants it */
 };

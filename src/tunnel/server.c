@@ -162,9 +162,10 @@ static bool same_tun(const struct tws_tun_config *a, const struct tws_tun_config
 static void warn_of_restart(const struct tws_server_config *old,
                             const struct tws_server_config *next)
 {
-    if (strcmp(old->listen.host, next->listen.host) != 0 || old->listen.port != next->listen.port ||
-        !same_text(old->path, next->path) || !same_text(old->decoy, next->decoy) ||
-        !same_proxies(old, next) || !same_tun(old->tun, next->tun))
+    if (old->listen.type != next->listen.type || strcmp(old->listen.name, next->listen.name) != 0 ||
+        old->listen.port != next->listen.port || !same_text(old->path, next->path) ||
+        !same_text(old->decoy, next->decoy) || !same_proxies(old, next) ||
+        !same_tun(old->tun, next->tun))
         tws_log(
             TWS_LOG_WARN, "reload incomplete",
             "reason=\"listen, path, decoy, trusted_proxies and tun change with a restart only\"");
@@ -236,6 +237,9 @@ tws_err tws_server_reload(struct tws_server *s, const struct tws_server_config *
         tws_tls_server_free(tls);
     warn_of_restart(s->cfg, cfg);
     s->cfg = cfg;
+    if (tws_unix_socket_set_access(&s->file, &cfg->access) != TWS_OK)
+        tws_log(TWS_LOG_WARN, "access not changed", "listen=unix:%s reason=\"%s\"", s->file.path,
+                strerror(errno));
     s->limits = cfg->link;
     set_egress(s, cfg);
     update_accounts(s, cfg);
@@ -246,6 +250,15 @@ tws_err tws_server_reload(struct tws_server *s, const struct tws_server_config *
 }
 
 /* ---- drain ---- */
+
+/* The file first: whoever looks for it finds no socket that nobody serves. */
+static void close_listener(struct tws_server *s)
+{
+    tws_unix_socket_remove(&s->file);
+    if (s->listener != NULL)
+        tws_ws_listener_close(s->listener);
+    s->listener = NULL;
+}
 
 struct rest {
     uint32_t links, channels;
@@ -298,8 +311,7 @@ void tws_server_drain(struct tws_server *s, tws_drained_fn *on_done, void *arg)
     s->on_drained = on_done;
     s->drained_arg = arg;
     s->drain_until_us = tws_loop_now(s->loop) + (uint64_t)s->limits.drain_ms * MS;
-    tws_ws_listener_close(s->listener);
-    s->listener = NULL;
+    close_listener(s);
     for_each_session(s, drain_session, NULL);
     tws_timer_start(&s->drain_timer, 0);
 }
@@ -350,25 +362,44 @@ void tws_server_address(const struct tws_server *s, struct tws_sockaddr *out)
 
 /* ---- life ---- */
 
-static tws_err open_listener(struct tws_server *s, struct tws_tls_server *tls)
+/* On the spot of the configuration. */
+static tws_err listen_there(struct tws_server *s)
 {
     const struct tws_server_config *cfg = s->cfg;
-    const struct tws_upgrade_server o = {
-        .listen = cfg->listen,
+    const struct tws_entrance e = {
+        .at = &cfg->listen, .access = &cfg->access, .activation = cfg->activation};
+    struct tws_inherited sockets;
+    tws_err err = tws_entrance_sockets(&e, &s->file, &sockets);
+    struct tws_upgrade_server o = {
+        .fds = sockets.fds,
+        .nfds = sockets.n,
         .path = cfg->path,
         .decoy = cfg->decoy,
         .trusted = cfg->trusted_proxies,
         .ntrusted = cfg->ntrusted_proxies,
     };
-    char where[TWS_HOSTPORT_TEXT];
-    tws_err err = tws_upgrade_listen(s->ws, &o, &tws_server_upgrade_events, s, &s->listener);
+
+    tws_spot_hostport(&cfg->listen, 0, &o.listen);
+    if (err != TWS_OK)
+        return err;
+    err = tws_upgrade_listen(s->ws, &o, &tws_server_upgrade_events, s, &s->listener);
+    if (err != TWS_OK)
+        tws_unix_socket_remove(&s->file);
+    return err;
+}
+
+static tws_err open_listener(struct tws_server *s, struct tws_tls_server *tls)
+{
+    const struct tws_server_config *cfg = s->cfg;
+    char where[TWS_SPOT_TEXT];
+    tws_err err = listen_there(s);
     int saved = errno;
 
-    tws_hostport_format(&cfg->listen, where, sizeof where);
+    tws_spot_format(&cfg->listen, where, sizeof where);
     if (err != TWS_OK) {
         tws_log(TWS_LOG_ERROR, "cannot listen", "listen=%s reason=\"%s%s\"", where,
                 err == TWS_SYS ? strerror(saved) : tws_err_text(err),
-                err == TWS_SYS ? tws_listener_advice(saved) : "");
+                err == TWS_SYS ? tws_entrance_advice(&cfg->listen, saved) : "");
         errno = saved;
         return err;
     }
@@ -442,8 +473,7 @@ void tws_server_free(struct tws_server *s)
     if (s == NULL)
         return;
     tws_timer_stop(&s->drain_timer);
-    if (s->listener != NULL)
-        tws_ws_listener_close(s->listener);
+    close_listener(s);
     tws_server_end_visits(s);
     for_each_session(s, end_session, NULL);
     tws_ip_hub_free(s->egress_cfg.tun);

@@ -8,6 +8,7 @@
 #include "account_priv.h"
 #include "carrier_priv.h"
 #include "egress_priv.h"
+#include "entrance_priv.h"
 
 #include "tws/proto/handshake.h"
 #include "tws/tunnel/registry.h"
@@ -18,6 +19,7 @@ struct tws_server {
     struct tws_ws *ws;
     const struct tws_server_config *cfg;
     struct tws_ws_listener *listener; /* NULL: draining */
+    struct tws_unix_socket file;      /* of the listener, if that is a unix socket */
     struct tws_node accounts;         /* struct tws_account */
     struct tws_registry sessions;     /* struct tws_held */
     struct tws_node visits;           /* struct visit: handshakes in progress */

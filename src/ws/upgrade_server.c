@@ -63,6 +63,8 @@ bool tws_ws_listener_trusts(const struct tws_ws_listener *l, const struct tws_so
     uint16_t port;
 
     tws_sockaddr_get(peer, &ip, &port);
+    if (ip.family == 0)
+        return true; /* who may open our unix socket is a proxy of ours */
     if (l->ntrusted == 0)
         return tws_ip_is_loopback(&ip);
     for (size_t i = 0; i < l->ntrusted; i++)
@@ -317,6 +319,19 @@ static tws_err fill(struct tws_ws_listener *l, const struct tws_upgrade_server *
     return tws_decoy_new(l->ws->loop, s->decoy, &l->decoy);
 }
 
+static void close_all(const int *fds, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        tws_socket_close(fds[i]);
+}
+
+static tws_err open_listener(struct tws_ws_listener *l, const struct tws_upgrade_server *s)
+{
+    if (s->nfds == 0)
+        return tws_listener_open(l->ws->loop, &s->listen, on_accept, l, &l->net);
+    return tws_listener_adopt_all(l->ws->loop, s->fds, s->nfds, on_accept, l, &l->net);
+}
+
 tws_err tws_upgrade_listen(struct tws_ws *ws, const struct tws_upgrade_server *s,
                            const struct tws_upgrade_events *ev, void *arg,
                            struct tws_ws_listener **out)
@@ -325,8 +340,10 @@ tws_err tws_upgrade_listen(struct tws_ws *ws, const struct tws_upgrade_server *s
     tws_err err;
     int saved;
 
-    if (l == NULL)
+    if (l == NULL) {
+        close_all(s->fds, s->nfds);
         return TWS_NOMEM;
+    }
     l->ws = ws;
     l->ev = *ev;
     l->arg = arg;
@@ -337,7 +354,9 @@ tws_err tws_upgrade_listen(struct tws_ws *ws, const struct tws_upgrade_server *s
     tws_list_push_back(&ws->listeners, &l->listeners_node);
     err = fill(l, s);
     if (err == TWS_OK)
-        err = tws_listener_open(ws->loop, &s->listen, on_accept, l, &l->net);
+        err = open_listener(l, s);
+    else
+        close_all(s->fds, s->nfds);
     if (err != TWS_OK) {
         saved = errno;
         l->net = NULL;

@@ -25,4 +25,8 @@ for side in server client; do
     exit 1
   }
   grep Overall "$dir/out"
+  # The example of a socket that starts it.
+  cp "systemd/tws-$side@.socket" "$dir/tws-$side@instance.socket"
+  said=$(systemd-analyze verify --man=no "$dir/tws-$side@instance.socket" 2>&1) || { echo "tws-$side.socket: $said"; exit 1; }
+  [ -z "$said" ] || { echo "tws-$side.socket: $said"; exit 1; }
 done

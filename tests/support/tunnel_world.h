@@ -223,7 +223,7 @@ static inline void configure(struct world *w)
 
     w->user = (struct tws_user){.name = user, .key = key, .allow_all = true};
     w->server_cfg = (struct tws_server_config){
-        .listen = local_port(port),
+        .listen = local_spot(port),
         .users = &w->user,
         .nusers = 1,
         .connect_timeout_ms = 10000,

@@ -11,6 +11,8 @@
 #include "tws/base/addr.h"
 #include "tws/proto/spot.h"
 
+struct tws_activation;
+
 /* Where a row's value came from. */
 struct tws_given {
     unsigned line;   /* of the file; 0: not there */
@@ -29,7 +31,9 @@ struct tws_settings {
     uint32_t log, log_time; /* choices */
     uint32_t verbose;
 
-    struct tws_hostport listen;
+    struct tws_spot listen;
+    char *listen_mode, *listen_owner;
+    const struct tws_activation *activation; /* not from the user: the process adds it */
     char *passwd;
     uint32_t encrypt; /* enum tws_encrypt */
     uint32_t timeout_ms, connect_timeout_ms, idle_timeout_ms, half_close_timeout_ms;
@@ -44,7 +48,7 @@ struct tws_settings {
     struct tws_items uplinks; /* struct tws_uplink_settings */
     uint32_t max_age_ms;
     uint32_t schedule; /* 1 + enum tws_schedule */
-    struct tws_hostport remote;
+    struct tws_spot remote;
     struct tws_items forwards; /* struct tws_forward_settings */
     struct tws_items remotes;  /* struct tws_remote, of the command line */
     char *stdio;               /* one more of them */
@@ -77,6 +81,7 @@ struct tws_forward_settings {
     uint32_t kind;    /* 1 + enum tws_forward_kind */
     bool reverse;
     struct tws_spot listen, remote;
+    char *listen_mode, *listen_owner;
     char *user, *password;
     bool optimistic;
     struct tws_items trusted; /* struct tws_prefix */

@@ -41,6 +41,12 @@ TWS_MUST_USE tws_err tws_listener_adopt(struct tws_loop *loop, int fd, tws_accep
 /* Makes its sockets take what TPROXY gives them, and mark what they send, as those they accept do.
  * TWS_SYS: EPERM without CAP_NET_ADMIN. */
 TWS_MUST_USE tws_err tws_listener_set_transparent(struct tws_listener *l, uint32_t mark);
+/* The same of several, at least one. TWS_SYS: ENFILE if there are more than TWS_LISTENER_SOCKETS.
+ */
+#define TWS_LISTENER_SOCKETS 8
+TWS_MUST_USE tws_err tws_listener_adopt_all(struct tws_loop *loop, const int *fds, size_t n,
+                                            tws_accept_fn *on_accept, void *arg,
+                                            struct tws_listener **out);
 /* No callback comes after it. NULL is fine. */
 void tws_listener_close(struct tws_listener *l);
 /* Takes effect at once, also inside on_accept. */

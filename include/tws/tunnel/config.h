@@ -12,6 +12,7 @@
 
 #include "tws/base/addr.h"
 #include "tws/mux/session.h"
+#include "tws/net/unix_socket.h"
 #include "tws/proto/proxy_url.h"
 #include "tws/proto/spot.h"
 #include "tws/tunnel/outbound.h"
@@ -31,6 +32,8 @@ enum tws_balance {
     TWS_BALANCE_LEAST_LOADED, /* the one with the fewest channels of ours */
     TWS_BALANCE_END,
 };
+
+struct tws_activation; /* tws/net/activation.h; the process's, and outlives all configurations */
 
 enum tws_encrypt { TWS_ENCRYPT_UNSET, TWS_ENCRYPT_OFF, TWS_ENCRYPT_ALLOW, TWS_ENCRYPT_REQUIRE };
 
@@ -81,7 +84,8 @@ struct tws_tun_config {
 };
 
 struct tws_forward {
-    struct tws_spot listen; /* one port, a unix socket or a descriptor */
+    struct tws_spot listen;        /* one port, a unix socket or a descriptor */
+    struct tws_unix_access access; /* of a unix socket */
     struct tws_spot remote; /* one port or a unix socket; TWS_SPOT_NONE: the kind needs none */
     enum tws_forward_kind kind;
     char *user, *password;      /* asked of SOCKS and HTTP clients; both or neither */
@@ -158,6 +162,7 @@ struct tws_client_config {
     size_t nforwards;
     struct tws_forward *reverses; /* the server listens, this client connects */
     size_t nreverses;
+    const struct tws_activation *activation; /* sockets of the service manager; NULL: none */
     struct tws_spot stdio; /* where stdin and stdout lead; TWS_SPOT_NONE: they do not */
     struct tws_link_limits link;
 };
@@ -204,10 +209,12 @@ struct tws_outlet {
 };
 
 struct tws_server_config {
-    struct tws_hostport listen;
-    char *path;               /* NULL: any */
-    char *decoy;              /* NULL: 404 */
-    struct tws_tls_files tls; /* without a cert_file: none */
+    struct tws_spot listen;                  /* one port, a unix socket or a descriptor */
+    struct tws_unix_access access;           /* of a unix socket */
+    const struct tws_activation *activation; /* sockets of the service manager; NULL: none */
+    char *path;                              /* NULL: any */
+    char *decoy;                             /* NULL: 404 */
+    struct tws_tls_files tls;                /* without a cert_file: none */
     struct tws_prefix *trusted_proxies;
     size_t ntrusted_proxies;
     struct tws_user *users;

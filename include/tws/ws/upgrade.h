@@ -88,7 +88,9 @@ TWS_MUST_USE tws_err tws_upgrade_connect(struct tws_ws *ws, const struct tws_upg
                                          struct tws_upgrade **out);
 
 struct tws_upgrade_server {
-    struct tws_hostport listen;
+    struct tws_hostport listen; /* if there are no `fds` */
+    const int *fds;             /* listen already; taken, also on failure */
+    size_t nfds;
     const char *path;  /* NULL: any */
     const char *decoy; /* NULL: 404; "/dir": files below it; "http://host:port": proxied */
     const struct tws_prefix *trusted;             /* proxies whose X-Forwarded-For counts */

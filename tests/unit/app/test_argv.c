@@ -42,9 +42,9 @@ START_TEST(options_of_tws_rust_mean_what_they_meant)
 
     ck_assert_int_eq(read_line(&s, TWS_OPT_CLIENT, client_lines[_i], &said), TWS_OK);
     ck_assert_str_eq(said.text, "");
-    ck_assert_str_eq(s.listen.host, "127.0.0.1");
+    ck_assert_str_eq(s.listen.name, "127.0.0.1");
     ck_assert_uint_eq(s.listen.port, 5203);
-    ck_assert_str_eq(s.remote.host, "8.8.8.8");
+    ck_assert_str_eq(s.remote.name, "8.8.8.8");
     ck_assert_str_eq(s.server, "ws://127.0.0.1:5202");
     ck_assert_str_eq(s.passwd, "secret");
     ck_assert_uint_eq(s.connections, 3);
@@ -111,7 +111,8 @@ static const struct {
     {TWS_OPT_CLIENT, "client -p ", TWS_USAGE,
      "--passwd: found 0 characters, expected a text of 1 to 1024 characters\n"},
     {TWS_OPT_SERVER, "server -l 8080", TWS_USAGE,
-     "--listen: found \"8080\", expected an address such as 127.0.0.1:8080, [::1]:8080 or :8080\n"},
+     "--listen: found \"8080\", expected an address such as 127.0.0.1:8080, [::1]:8080, :8080 or "
+     "127.0.0.1:8000-8010, unix:/path or fd:NAME\n"},
     {TWS_OPT_SERVER, "server -r a:1", TWS_USAGE, "unknown option \"-r\"\n"},
 };
 

@@ -156,6 +156,82 @@ START_TEST(a_passphrase_of_the_environment_is_judged_like_any)
 }
 END_TEST
 
+#define UNIX PASSWD "server: wss://h/p\nforwards:\n  - {listen: 'unix:/x', remote: 'a:1'"
+
+static const struct {
+    unsigned who;
+    const char *yaml;
+    const char *says;
+} files[] = {
+    {TWS_OPT_CLIENT, UNIX "}\n", ""},
+    {TWS_OPT_CLIENT, UNIX ", listen_mode: 0660, listen_owner: 'root:0'}\n", ""},
+    {TWS_OPT_CLIENT, UNIX ", listen_mode: 0680}\n",
+     "f:4: listen_mode: expected an octal mode such as 0660\n"},
+    {TWS_OPT_CLIENT, UNIX ", listen_mode: 60}\n",
+     "f:4: listen_mode: expected an octal mode such as 0660\n"},
+    {TWS_OPT_CLIENT, UNIX ", listen_mode: 1660}\n",
+     "f:4: listen_mode: expected an octal mode such as 0660\n"},
+    {TWS_OPT_CLIENT, UNIX ", listen_owner: no-such-user}\n",
+     "f:4: listen_owner: there is no such user on this machine\n"},
+    {TWS_OPT_CLIENT, UNIX ", listen_owner: 'root:no-such-group'}\n",
+     "f:4: listen_owner: there is no such group on this machine\n"},
+    {TWS_OPT_CLIENT, PASSWD "server: wss://h/p\nlisten: a:1\nremote: b:1\nlisten_mode: 0600\n",
+     "f:3: listen_mode and listen_owner are for listen: unix:/path only\n"},
+    {TWS_OPT_CLIENT, UNIX "}\n  - {listen: 'unix:/x', remote: 'b:1'}\n",
+     "f:5: two forwards listen on unix:/x\n"},
+    {TWS_OPT_CLIENT, UNIX ", kind: udp}\n",
+     "f:4: forward of kind udp: listen and remote are addresses with a port\n"},
+    {TWS_OPT_SERVER, PASSWD "allow: ['*']\nlisten: unix:/x\nlisten_mode: 0660\n", ""},
+    {TWS_OPT_SERVER, PASSWD "allow: ['*']\nlisten: fd:web\n", ""},
+    {TWS_OPT_SERVER, PASSWD "allow: ['*']\nlisten: ':0'\n",
+     "f:3: listen: the server listens on one port from 1 to 65535\n"},
+    {TWS_OPT_SERVER, PASSWD "allow: ['*']\nlisten: ':80-81'\n",
+     "f:3: listen: the server listens on one port from 1 to 65535\n"},
+    {TWS_OPT_SERVER, PASSWD "allow: ['*']\nlisten: ':80'\nlisten_mode: 0660\n",
+     "f:3: listen_mode and listen_owner are for listen: unix:/path only\n"},
+};
+
+START_TEST(who_may_connect_to_a_unix_socket_is_checked)
+{
+    bool fails = files[_i].says[0] != '\0';
+    struct said said;
+    struct tws_diag diag = listen_to(&said);
+    struct tws_client_config *client = NULL;
+    struct tws_server_config *server = NULL;
+    struct tws_settings s;
+    tws_err err = TWS_OK;
+
+    clear_environment();
+    ck_assert_int_eq(tws_settings_init(&s, files[_i].who), TWS_OK);
+    ck_assert_int_eq(tws_settings_read_yaml(&s, "f", files[_i].yaml, strlen(files[_i].yaml), &diag),
+                     TWS_OK);
+    if (files[_i].who == TWS_OPT_CLIENT)
+        err = tws_client_config_new(&s, &diag, &client);
+    else
+        err = tws_server_config_new(&s, &diag, &server);
+    ck_assert_str_eq(said.text, files[_i].says);
+    ck_assert_int_eq(err, fails ? TWS_CONFIG : TWS_OK);
+    tws_client_config_free(client);
+    tws_server_config_free(server);
+    tws_settings_fini(&s);
+}
+END_TEST
+
+START_TEST(a_unix_socket_is_its_owners_unless_told_otherwise)
+{
+    struct tws_client_config *c = NULL;
+    struct said said;
+
+    clear_environment();
+    setenv("TWS_PASSWD", STRONG, 1);
+    ck_assert_int_eq(read_command(CLIENT_LINE "unix:/x:h:80", NULL, &said, &c), TWS_OK);
+    ck_assert_uint_eq(c->forwards[0].access.mode, 0600);
+    ck_assert(c->forwards[0].access.owner == (uid_t)-1);
+    ck_assert(c->forwards[0].access.group == (gid_t)-1);
+    tws_client_config_free(c);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tc = tcase_create("config_words");
@@ -163,5 +239,7 @@ int main(void)
     LOOP(tc, forwards_of_the_command_line_join_those_of_the_file, commands);
     LOOP(tc, a_key_comes_from_the_environment_if_nothing_else_names_one, environments);
     tcase_add_test(tc, a_passphrase_of_the_environment_is_judged_like_any);
+    LOOP(tc, who_may_connect_to_a_unix_socket_is_checked, files);
+    tcase_add_test(tc, a_unix_socket_is_its_owners_unless_told_otherwise);
     return run_suite("app/config_words", tc);
 }

@@ -4,6 +4,13 @@
 #include "tws/app/config.h"
 #include "tws/app/settings.h"
 
+#define LISTEN                                                                                     \
+    "expected an address such as 127.0.0.1:8080, [::1]:8080, :8080 or 127.0.0.1:8000-8010, "       \
+    "unix:/path or fd:NAME\n"
+#define REMOTE                                                                                     \
+    "expected a host and port such as 127.0.0.1:8080, [::1]:8080 or example.com:80-90, or "        \
+    "unix:/path\n"
+
 static const struct {
     unsigned who;
     const char *yaml;
@@ -83,21 +90,14 @@ static const struct {
      "f:1:6: log: found \"?[31mred and a very long text that goes ...\", expected error, warn, "
      "info, debug or trace\n"},
     /* addresses */
-    {TWS_OPT_CLIENT, "listen: 8080\n",
-     "f:1:9: listen: found \"8080\", expected an address such as 127.0.0.1:8080, [::1]:8080 or "
-     ":8080\n"},
-    {TWS_OPT_CLIENT, "listen: 127.0.0.1:0\n",
-     "f:1:9: listen: found \"127.0.0.1:0\", expected an address such as 127.0.0.1:8080, "
-     "[::1]:8080 or :8080\n"},
-    {TWS_OPT_CLIENT, "listen: ::1:80\n",
-     "f:1:9: listen: found \"::1:80\", expected an address such as 127.0.0.1:8080, [::1]:8080 or "
-     ":8080\n"},
-    {TWS_OPT_CLIENT, "remote: :80\n",
-     "f:1:9: remote: found \":80\", expected a host and port such as 127.0.0.1:8080, [::1]:8080 "
-     "or example.com:80\n"},
-    {TWS_OPT_CLIENT, "remote: a:65536\n",
-     "f:1:9: remote: found \"a:65536\", expected a host and port such as 127.0.0.1:8080, "
-     "[::1]:8080 or example.com:80\n"},
+    {TWS_OPT_CLIENT, "listen: 8080\n", "f:1:9: listen: found \"8080\", " LISTEN},
+    {TWS_OPT_CLIENT, "listen: ::1:80\n", "f:1:9: listen: found \"::1:80\", " LISTEN},
+    {TWS_OPT_CLIENT, "listen: a:1-2000\n", "f:1:9: listen: found \"a:1-2000\", " LISTEN},
+    {TWS_OPT_CLIENT, "listen: unix:here\n", "f:1:9: listen: found \"unix:here\", " LISTEN},
+    {TWS_OPT_SERVER, "listen: stdio\n", "f:1:9: listen: found \"stdio\", " LISTEN},
+    {TWS_OPT_CLIENT, "remote: :80\n", "f:1:9: remote: found \":80\", " REMOTE},
+    {TWS_OPT_CLIENT, "remote: a:65536\n", "f:1:9: remote: found \"a:65536\", " REMOTE},
+    {TWS_OPT_CLIENT, "remote: fd:web\n", "f:1:9: remote: found \"fd:web\", " REMOTE},
     /* lists */
     {TWS_OPT_CLIENT, "forwards: 127.0.0.1:80\n",
      "f:1:11: forwards: found \"127.0.0.1:80\", expected a list of maps\n"},
