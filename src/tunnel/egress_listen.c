@@ -369,8 +369,6 @@ static struct tws_listens *new_listens(struct tws_egress *e)
     tws_ingress_init(&ls->ingress, e->carrier->loop, &ingress_events, ls,
                      e->cfg->connect_timeout_ms);
     ls->ingress.judge = e->judge;
-    /* SOCKS: the port of an association would be one that no rule of the user allows. */
-    ls->ingress.no_udp = true;
     ls->ingress.udp_timeout_ms = e->cfg->udp_timeout_ms;
     ls->ingress.no_udp = true; /* a SOCKS client gets no port that no rule names */
     e->listens = ls;
