@@ -17,7 +17,7 @@ static void print_line(void *arg, const char *text)
 int tws_command_cleanup(int argc, char **argv)
 {
     const struct tws_cleanup_report report = {print_line, NULL};
-    struct tws_cleanup_result result;
+    struct tws_cleanup_result result = {0};
 
     (void)argv;
     if (argc > 1) {

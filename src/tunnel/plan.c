@@ -46,7 +46,7 @@ static void write_all(FILE *out, const struct tws_ruleset *r, bool some_port)
 tws_err tws_plan_write(const struct tws_client_config *cfg, FILE *out)
 {
     struct tws_catch *catches = calloc(cfg->nforwards + 1, sizeof *catches);
-    struct tws_footprint footprint;
+    struct tws_footprint footprint = {.mark = 0};
     struct tws_ruleset r = {.footprint = &footprint, .catches = catches};
     bool some_port = false;
 

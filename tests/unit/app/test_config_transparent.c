@@ -1,7 +1,7 @@
 /* test_config_transparent.c - what a transparent forward takes of the file, and the words for what
  * cannot be caught, or cannot be caught twice. */
-#include "config_priv.h"
 #include "app_support.h"
+#include "config_priv.h"
 
 #include "tws/app/config.h"
 #include "tws/tunnel/footprint.h"

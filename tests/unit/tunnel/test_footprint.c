@@ -61,7 +61,7 @@ END_TEST
 START_TEST(no_mark_has_a_bit_that_others_test_alone)
 {
     struct tws_footprint f;
-    char name[16];
+    char name[24];
 
     for (int i = 0; i < 20000; i++) {
         snprintf(name, sizeof name, "host-%d", i);
