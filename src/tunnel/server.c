@@ -211,10 +211,10 @@ static tws_err load_tls(const struct tws_server_config *cfg, struct tws_tls_serv
 static void tell_certificate(const struct tws_server_config *cfg, const struct tws_tls_server *tls)
 {
     int days = tls != NULL ? tws_tls_server_days(tls) : 0;
+    enum tws_log_level level = days < EXPIRES_SOON_DAYS ? TWS_LOG_WARN : TWS_LOG_INFO;
 
     if (tls != NULL)
-        tws_log(days < EXPIRES_SOON_DAYS ? TWS_LOG_WARN : TWS_LOG_INFO, "certificate",
-                "file=%s valid_days=%d", cfg->tls.cert_file, days);
+        tws_log(level, "certificate", "file=%s valid_days=%d", cfg->tls.cert_file, days);
 }
 
 tws_err tws_server_reload(struct tws_server *s, const struct tws_server_config *cfg)

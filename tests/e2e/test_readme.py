@@ -16,7 +16,7 @@ import re
 import shlex
 
 import tws_e2e
-from tws_e2e import ROOT, Case, free_port
+from tws_e2e import ROOT, Case, free_port, make_certificate
 
 DOCUMENTS = ("README.md", "docs/operations.md", "docs/uplinks.md")
 BLOCK = re.compile(r"(?:^<!-- (\w+)(?:: (\S+))? -->\n)?^```(\w*)\n(.*?)^```$", re.M | re.S)
@@ -101,7 +101,9 @@ class Blocks(Case):
                         self.assertTrue(os.path.exists(os.path.join(ROOT, argument)), argument)
 
     def test_examples_of_configuration_are_valid(self):
-        key_file, _ = self.keygen()
+        key_file, user_key = self.keygen()
+        keys_file = self.write("keys.yaml", f"users:\n  - {{name: u, key: {user_key}, allow: []}}\n")
+        certificate, key = make_certificate(self.folder)
         count = 0
         for document in DOCUMENTS:
             for action, kind, _, text in blocks(document):
@@ -110,7 +112,10 @@ class Blocks(Case):
                 count += 1
                 if action == "part":
                     text += "key_file: x\nlisten: 127.0.0.1:1\nremote: 127.0.0.1:2\n"
-                text = re.sub(r"(key_file: ).*", rf"\g<1>{key_file}", text)
+                text = re.sub(r"^(key_file: ).*", rf"\g<1>{key_file}", text, flags=re.M)
+                text = re.sub(r"^(keys_file: ).*", rf"\g<1>{keys_file}", text, flags=re.M)
+                for theirs, ours in (("fullchain.pem", certificate), ("privkey.pem", key)):
+                    text = text.replace(f"/etc/ssl/tws/{theirs}", ours)
                 code, _, errors = self.run_tws("check", f"--{kind}", self.write(f"{kind}-{count}.yaml", text))
                 self.assertEqual(code, 0, errors)
         self.assertGreaterEqual(count, 2)
@@ -135,7 +140,7 @@ class Log(Case):
         for folder, _, names in os.walk(os.path.join(ROOT, "src")):
             for name in names:
                 with open(os.path.join(folder, name), encoding="utf-8") as file:
-                    logged |= set(re.findall(r'tws_log\((?:TWS_LOG_(?:ERROR|WARN|INFO)|level|c->audit_level),\s*"([^"]+)"',
+                    logged |= set(re.findall(r'tws_log\(\s*(?:TWS_LOG_(?:ERROR|WARN|INFO)|level|c->audit_level),\s*"([^"]+)"',
                                              file.read()))
         with open(os.path.join(ROOT, "docs", "operations.md"), encoding="utf-8") as file:
             table = file.read().split("## The log")[1].split("The audit line")[0]
