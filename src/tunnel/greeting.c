@@ -131,11 +131,16 @@ static bool make_room(struct tws_greeting *g)
         give_up(g, TWS_FULL, "too many bytes for a request");
         return false;
     }
-    p = realloc(g->buf, cap);
+    p = malloc(cap);
     if (p == NULL) {
         fail(g, "out of memory");
         return false;
     }
+    if (g->n > 0) {
+        memcpy(p, g->buf, g->n);
+        tws_wipe(g->buf, g->n); /* realloc() would leave a password behind */
+    }
+    free(g->buf);
     g->buf = p;
     g->cap = cap;
     return true;

@@ -63,7 +63,7 @@ static const char *const wrong_lines[] = {
     "PROXY\r\n",
     "PROXY \r\n",
     "PROXY TCP5 192.0.2.7 10.0.0.1 1 2\r\n",
-    "PROXY TCP4 192.0.2.7 10.0.0.1 1 2\n",
+    "PROXY TCP4 192.0.2.7 10.0.0.1 1 23\n",
     "PROXY TCP4 192.0.2.7 10.0.0.1 1\r\n",
     "PROXY TCP4 192.0.2.7 10.0.0.1 1 2 3\r\n",
     "PROXY TCP4 192.0.2.7 10.0.0.1 1 2 \r\n",

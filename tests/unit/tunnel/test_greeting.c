@@ -248,6 +248,7 @@ START_TEST(a_source_gets_one_line_a_second_and_does_not_silence_another)
     put(fd[20], "?bad\n");
     stopping_lines = 2;
     run();
+    ck_assert_uint_eq(lines, 2);
     ck_assert_ptr_nonnull(strstr(last_line, "source=192.0.2.2:4711"));
     for (int i = 0; i < 21; i++) {
         expect(fd[i], "!no\n");

@@ -89,6 +89,20 @@ START_TEST(a_refusal_is_an_answer_and_an_orderly_end)
 }
 END_TEST
 
+START_TEST(nonsense_is_answered_although_more_of_it_is_on_its_way)
+{
+    struct world *w = world_ready_of_kind(TWS_FORWARD_SOCKS);
+    char much[60000] = "\5\1\0\5\1\0\5";
+    int fd = world_connect(w, 0);
+
+    put_bytes(fd, much, sizeof much);
+    expect_bytes(fd, "\5\0", 2);
+    expect_refusal(fd, 8);
+    world_await_log(w, "not a SOCKS request", 1);
+    world_free(w);
+}
+END_TEST
+
 START_TEST(who_waits_for_a_link_is_answered_when_none_comes)
 {
     struct world *w = world_of_kind(TWS_FORWARD_SOCKS);
@@ -169,6 +183,42 @@ START_TEST(a_stopped_client_answers_nobody_and_leaks_nothing)
     close(halfway);
     close(parting);
     close(listener);
+    world_free(w);
+}
+END_TEST
+
+START_TEST(a_wrong_password_opens_nothing)
+{
+    static char user[] = "alice", password[] = "secret";
+    static const struct {
+        const char *login;
+        uint8_t status;
+    } logins[] = {
+        {"\1\5alice\6secret", 0}, {"\1\5alice\6secreT", 1},  {"\1\5alicE\6secret", 1},
+        {"\1\5alice\5secre", 1},  {"\1\5alice\7secrets", 1},
+    };
+    struct world *w = world_of_kind(TWS_FORWARD_SOCKS);
+
+    w->forwards[0].user = user;
+    w->forwards[0].password = password;
+    world_do(w, world_start_server);
+    world_do(w, world_start_client);
+    for (int i = 0; i < COUNT_OF(logins); i++) {
+        uint8_t want[4] = {5, 2, 1, logins[i].status};
+        int fd = world_connect(w, 0);
+        put_bytes(fd, "\5\2\0\2", 4);
+        put_text(fd, logins[i].login);
+        expect_bytes(fd, want, sizeof want);
+        if (logins[i].status != 0)
+            expect_eof(fd);
+        close(fd);
+    }
+    int fd = world_connect(w, 0);
+    put_bytes(fd, "\5\1\0", 3);
+    expect_bytes(fd, "\5\377", 2);
+    expect_eof(fd);
+    close(fd);
+    ck_assert_uint_eq(world_count_log(w, "secre"), 0);
     world_free(w);
 }
 END_TEST
@@ -278,10 +328,12 @@ int main(void)
     tcase_set_timeout(tc, 90);
     tcase_add_test(tc, early_bytes_come_first_and_the_reply_before_the_target_s_own);
     tcase_add_test(tc, a_refusal_is_an_answer_and_an_orderly_end);
+    tcase_add_test(tc, nonsense_is_answered_although_more_of_it_is_on_its_way);
     tcase_add_test(tc, who_waits_for_a_link_is_answered_when_none_comes);
     tcase_add_test(tc, who_waited_for_the_first_link_loses_no_byte);
     tcase_add_test(tc, a_pending_request_is_answered_when_its_session_ends);
     tcase_add_test(tc, a_stopped_client_answers_nobody_and_leaks_nothing);
+    tcase_add_test(tc, a_wrong_password_opens_nothing);
     tcase_add_test(tc, only_the_body_of_a_request_goes_on);
     tcase_add_test(tc, broken_chunks_reset_both_ends);
     tcase_add_test(tc, a_reload_changes_the_kind_of_a_port_and_no_connection);
