@@ -22,7 +22,7 @@ static const struct tws_inlet_ops *const kinds[] = {
     [TWS_FORWARD_UDP] = &tws_inlet_udp,   [TWS_FORWARD_TRANSPARENT] = &tws_inlet_transparent,
     [TWS_FORWARD_TUN] = &tws_inlet_tun,
 };
-_Static_assert(sizeof kinds / sizeof *kinds == TWS_FORWARD_END, "each kind has its operations");
+_Static_assert(sizeof kinds == TWS_FORWARD_END * sizeof(void *), "each kind has its operations");
 
 struct waiting {
     struct tws_node waiting_node;

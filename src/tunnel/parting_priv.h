@@ -23,6 +23,6 @@ void tws_partings_init(struct tws_partings *p, struct tws_loop *loop);
 /* Closes what is left. */
 void tws_partings_fini(struct tws_partings *p);
 /* Takes `fd`, on which nothing watches any more. Words the socket does not take are lost. */
-void tws_part(struct tws_partings *p, int fd, struct tws_span words);
+void tws_part(struct tws_partings *all, int fd, struct tws_span words);
 
 #endif
