@@ -73,10 +73,11 @@ def transfer(port):
 
 
 def measure(contestant, readers):
-    target, live = Target(), tws_e2e.free_port()
-    running = contestant([target.service.port, live])
-    running.stage.start("iperf3", ["iperf3", "-s", "-p", str(live)]).expected = (0, 1, -15)
+    target, live, stage = Target(), tws_e2e.free_port(), contestants.Stage()
+    stage.setUp()
+    stage.start("iperf3", ["iperf3", "-s", "-p", str(live)]).expected = (0, 1, -15)
     tws_e2e.wait_until(lambda: tws_e2e.is_listening(live), "iperf3 listens")
+    running = contestant([target.service.port, live])
     try:
         port = running.ports[1]
         alone = [transfer(port) for _ in range(3)]
@@ -90,6 +91,7 @@ def measure(contestant, readers):
     finally:
         running.stop()
         target.service.close()
+        stage.doCleanups()
 
 
 def main():
