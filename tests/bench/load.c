@@ -6,13 +6,19 @@
  *      bench_load rate PORT COUNT AT_ONCE    opens COUNT connections, one byte each: per second
  *      bench_load idle PORT COUNT            opens COUNT connections, says so, holds them until a
  *                                            line comes on standard input
+ *      bench_load pour PORT [ADDR]           sends without end to one connection after the other;
+ *                                            one that is not from ADDR is a failure
+ *      bench_load take PORT MIB              Gbit/s of MIB that come
  *
- * Everything is on 127.0.0.1. Results are one line on standard output. Any failure ends the
- * program.
+ * In front of any of them: "socks TARGET", to get to the port TARGET through a SOCKS5 server at
+ * PORT; "from ADDR", to say so in a PROXY protocol header; "to ADDR", instead of 127.0.0.1. Results
+ * are one line on standard output. Any failure ends the program.
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/tcp.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,6 +34,12 @@
 #define ECHO_BYTES  65536
 #define WARM_UP     100
 #define MAX_AT_ONCE 1024
+#define MAX_FD      65536
+#define PIECE       (1 << 18)
+
+/* What stands in front of the mode. */
+static uint32_t socks_target;
+static const char *claimed, *host = "127.0.0.1";
 
 static void die(const char *what)
 {
@@ -55,16 +67,16 @@ static uint32_t number(const char *text)
     return (uint32_t)n;
 }
 
-static struct sockaddr_in loopback(uint32_t port)
+static struct sockaddr_in address(uint32_t port)
 {
     return (struct sockaddr_in){.sin_family = AF_INET,
                                 .sin_port = htons((uint16_t)port),
-                                .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+                                .sin_addr.s_addr = inet_addr(host)};
 }
 
-static int connect_to(uint32_t port)
+static int open_to(uint32_t port)
 {
-    struct sockaddr_in to = loopback(port);
+    struct sockaddr_in to = address(port);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
 
     if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof to) != 0)
@@ -95,11 +107,63 @@ static void receive_all(int fd, uint8_t *p, size_t n)
     }
 }
 
+/* ---- what comes before the first byte ---- */
+
+static void ask_method(int fd)
+{
+    static const uint8_t greeting[] = {5, 1, 0};
+
+    send_all(fd, greeting, sizeof greeting);
+}
+
+static void ask_target(int fd)
+{
+    uint8_t request[] = {
+        5, 1, 0, 1, 127, 0, 0, 1, (uint8_t)(socks_target >> 8), (uint8_t)socks_target};
+    uint8_t answer[2];
+
+    receive_all(fd, answer, sizeof answer);
+    send_all(fd, request, sizeof request);
+}
+
+static void take_reply(int fd)
+{
+    uint8_t reply[10];
+
+    receive_all(fd, reply, sizeof reply);
+    if (reply[1] != 0) {
+        errno = ECONNREFUSED;
+        die("socks");
+    }
+}
+
+static void claim(int fd)
+{
+    char header[108];
+    int n = snprintf(header, sizeof header, "PROXY TCP4 %s 127.0.0.1 4000 80\r\n", claimed);
+
+    send_all(fd, (const uint8_t *)header, (size_t)n);
+}
+
+static int connect_to(uint32_t port)
+{
+    int fd = open_to(port);
+
+    if (claimed != NULL)
+        claim(fd);
+    if (socks_target != 0) {
+        ask_method(fd);
+        ask_target(fd);
+        take_reply(fd);
+    }
+    return fd;
+}
+
 /* ---- echo ---- */
 
 static int listen_on(uint32_t port)
 {
-    struct sockaddr_in at = loopback(port);
+    struct sockaddr_in at = address(port);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), on = 1;
 
     if (fd < 0)
@@ -195,12 +259,44 @@ static int ping(uint32_t port, uint32_t count)
 
 /* ---- rate ---- */
 
+/* By descriptor: what is waited for. */
+static enum { BYTE, METHOD, REPLY } awaited[MAX_FD];
+
 static void begin_one(int epoll, uint32_t port)
 {
-    int fd = connect_to(port);
+    int fd = open_to(port);
 
-    send_all(fd, (const uint8_t *)"x", 1);
+    if (fd >= MAX_FD)
+        die("too many descriptors");
+    if (claimed != NULL)
+        claim(fd);
+    if (socks_target != 0)
+        ask_method(fd);
+    else
+        send_all(fd, (const uint8_t *)"x", 1);
+    awaited[fd] = socks_target != 0 ? METHOD : BYTE;
     watch(epoll, fd);
+}
+
+/* Something came; whether the connection is done with. */
+static bool go_on(int fd)
+{
+    uint8_t byte = 0;
+
+    if (awaited[fd] == METHOD) {
+        ask_target(fd);
+        awaited[fd] = REPLY;
+        return false;
+    }
+    if (awaited[fd] == REPLY) {
+        take_reply(fd);
+        send_all(fd, (const uint8_t *)"x", 1);
+        awaited[fd] = BYTE;
+        return false;
+    }
+    receive_all(fd, &byte, 1);
+    close(fd);
+    return true;
 }
 
 static int rate(uint32_t port, uint32_t count, uint32_t at_once)
@@ -217,9 +313,8 @@ static int rate(uint32_t port, uint32_t count, uint32_t at_once)
     while (done < count) {
         int n = epoll_wait(epoll, events, EVENTS, -1);
         for (int i = 0; i < n; i++) {
-            uint8_t byte = 0;
-            receive_all(events[i].data.fd, &byte, 1);
-            close(events[i].data.fd);
+            if (!go_on(events[i].data.fd))
+                continue;
             done++;
             if (begun < count) {
                 begin_one(epoll, port);
@@ -248,6 +343,53 @@ static int idle(uint32_t port, uint32_t count)
     return getchar() == EOF ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
+/* ---- bulk ---- */
+
+static void check_source(const struct sockaddr_in *peer, const char *expected)
+{
+    if (expected != NULL && peer->sin_addr.s_addr != inet_addr(expected)) {
+        fprintf(stderr, "bench_load: a connection from %s, not %s\n", inet_ntoa(peer->sin_addr),
+                expected);
+        exit(EXIT_FAILURE);
+    }
+}
+
+static _Noreturn void pour(uint32_t port, const char *expected)
+{
+    static uint8_t bytes[PIECE];
+    int listener = listen_on(port);
+
+    fcntl(listener, F_SETFL, 0);
+    for (;;) {
+        struct sockaddr_in peer;
+        socklen_t len = sizeof peer;
+        int fd = accept4(listener, (struct sockaddr *)&peer, &len, SOCK_CLOEXEC);
+        if (fd < 0)
+            die("accept");
+        check_source(&peer, expected);
+        while (send(fd, bytes, sizeof bytes, MSG_NOSIGNAL) > 0)
+            ;
+        close(fd);
+    }
+}
+
+static int take(uint32_t port, uint32_t mib)
+{
+    static uint8_t bytes[PIECE];
+    int fd = connect_to(port);
+    uint64_t left = (uint64_t)mib << 20, begin = now_ns();
+
+    while (left > 0) {
+        ssize_t n = recv(fd, bytes, left < sizeof bytes ? left : sizeof bytes, 0);
+        if (n <= 0)
+            die("receive");
+        left -= (uint64_t)n;
+    }
+    printf("{\"gbit\": %.3f}\n", (double)((uint64_t)mib << 20) * 8 / (double)(now_ns() - begin));
+    close(fd);
+    return EXIT_SUCCESS;
+}
+
 static void raise_limit(void)
 {
     struct rlimit limit;
@@ -258,8 +400,30 @@ static void raise_limit(void)
     }
 }
 
+/* Takes what stands in front of the mode; how many words that were. */
+static int take_front(int argc, char **argv)
+{
+    int i = 1;
+
+    for (; i + 1 < argc; i += 2) {
+        if (strcmp(argv[i], "socks") == 0)
+            socks_target = number(argv[i + 1]);
+        else if (strcmp(argv[i], "from") == 0)
+            claimed = argv[i + 1];
+        else if (strcmp(argv[i], "to") == 0)
+            host = argv[i + 1];
+        else
+            break;
+    }
+    return i - 1;
+}
+
 int main(int argc, char **argv)
 {
+    int front = take_front(argc, argv);
+
+    argc -= front;
+    argv += front;
     raise_limit();
     if (argc == 3 && strcmp(argv[1], "echo") == 0)
         echo(number(argv[2]));
@@ -269,8 +433,12 @@ int main(int argc, char **argv)
         return rate(number(argv[2]), number(argv[3]), number(argv[4]));
     if (argc == 4 && strcmp(argv[1], "idle") == 0)
         return idle(number(argv[2]), number(argv[3]));
-    fputs("usage: bench_load echo PORT | ping PORT COUNT | rate PORT COUNT AT_ONCE | idle PORT "
-          "COUNT\n",
+    if ((argc == 3 || argc == 4) && strcmp(argv[1], "pour") == 0)
+        pour(number(argv[2]), argv[3]);
+    if (argc == 4 && strcmp(argv[1], "take") == 0)
+        return take(number(argv[2]), number(argv[3]));
+    fputs("usage: bench_load [socks PORT] [from ADDR] [to ADDR] echo PORT | ping PORT COUNT | "
+          "rate PORT COUNT AT_ONCE | idle PORT COUNT | pour PORT [ADDR] | take PORT MIB\n",
           stderr);
     return 2;
 }
