@@ -366,12 +366,16 @@ static bool begin_data(struct tws_link *l, uint64_t now)
     return true;
 }
 
-static void offer_stream(const struct tws_link *l, const struct tws_channel *ch, uint64_t now,
+/* False: the message holds enough. */
+static bool offer_stream(const struct tws_link *l, const struct tws_channel *ch, uint64_t now,
                          struct tws_pull *out)
 {
-    out->cap = tws_sched_allow(l, room(&l->s->tx), now);
+    const struct tx *tx = &l->s->tx;
+
+    out->cap = tws_sched_allow(l, tx->len, room(tx), now);
     if (out->cap > ch->tx_limit - ch->tx_next)
         out->cap = (size_t)(ch->tx_limit - ch->tx_next);
+    return out->cap > 0 || ch->tx_limit == ch->tx_next;
 }
 
 static void offer_datagram(const struct tws_channel *ch, const struct tx *tx, struct tws_pull *out)
@@ -395,13 +399,13 @@ bool tws_session_pull(struct tws_session *s, struct tws_link *l, uint64_t now, s
     struct tws_channel *ch = tws_sched_next(l, now);
     if (ch == NULL)
         return false;
-    s->tx.pulling = ch;
     *out = (struct tws_pull){
         .channel = ch, .user = ch->user, .buf = s->tx.r->data + s->tx.len + TWS_FRAME_HDR};
     if (ch->dg.carried)
         offer_datagram(ch, &s->tx, out);
-    else
-        offer_stream(l, ch, now, out);
+    else if (!offer_stream(l, ch, now, out))
+        return false;
+    s->tx.pulling = ch;
     return true;
 }
 

@@ -19,8 +19,8 @@ struct tws_path_mark tws_path_mark(struct tws_path *p, bool idle, uint64_t now)
 {
     /* Time without anything in flight must not count as slow delivery. */
     if (idle || p->delivered_at == 0)
-        p->delivered_at = now;
-    return (struct tws_path_mark){now, p->delivered, p->delivered_at};
+        p->delivered_at = p->sent_at = now;
+    return (struct tws_path_mark){now, p->delivered, p->delivered_at, p->sent_at};
 }
 
 uint64_t tws_path_rate(const struct tws_path *p)
@@ -95,8 +95,12 @@ void tws_path_delivered(struct tws_path *p, const struct tws_path_mark *mark, ui
     if (rtt_us > 0)
         tws_path_round_trip(p, rtt_us, now);
     /* Light traffic can show that the way is faster than believed, never that it is slower. */
-    uint64_t got = p->delivered - mark->delivered;
-    uint64_t rate = now > mark->delivered_at ? got * 1000000u / (now - mark->delivered_at) : 0;
+    uint64_t got = p->delivered - mark->delivered, took = now - mark->delivered_at;
+    /* ACKs that were held up and come in a bunch would show a rate at which nothing was sent. */
+    if (mark->sent_at - mark->before_at > took)
+        took = mark->sent_at - mark->before_at;
+    p->sent_at = mark->sent_at;
+    uint64_t rate = took > 0 ? got * 1000000u / took : 0;
     bool filled = got >= FILLED_MIN && got >= tws_path_bound(p, 0, now) / 4;
     if (rate > tws_path_rate(p) || filled)
         take_rate(p, rate, now);

@@ -12,6 +12,8 @@
 #include "session_priv.h"
 
 #define INTERACTIVE_US 50000u
+#define MESSAGE_US     2000u
+#define MESSAGE_LEAST  4096u
 #define MOVE_US        50000u /* a busy channel stays while its link queues less than that */
 #define MOVE_QUIET_US  1000u  /* a quiet one has nothing to lose by moving */
 #define RANK_US        128u   /* delays that differ by less are equal */
@@ -245,14 +247,28 @@ static bool single(const struct tws_node *a, const struct tws_node *b)
     return (tws_list_empty(a) || a->next->next == a) && (tws_list_empty(b) || b->next->next == b);
 }
 
-size_t tws_sched_allow(const struct tws_link *l, size_t room, uint64_t now)
+/* A message is processed when all of it has come, and what is urgent waits behind it: on a slow way
+ * it holds no more than the way carries in a moment. */
+static size_t message_size(const struct tws_link *l)
+{
+    uint64_t bytes = tws_path_rate(&l->path) * MESSAGE_US / 1000000u;
+
+    if (!l->path.estimated || bytes > l->s->cfg.max_message)
+        return l->s->cfg.max_message;
+    return bytes < MESSAGE_LEAST ? MESSAGE_LEAST : (size_t)bytes;
+}
+
+size_t tws_sched_allow(const struct tws_link *l, size_t filled, size_t room, uint64_t now)
 {
     const struct tws_session *s = l->s;
     bool alone = single(&l->fresh, &l->bulk) && single(&s->fresh, &s->bulk);
+    size_t most = message_size(l);
 
+    if (filled >= most)
+        return 0;
     if ((!alone || now - l->fresh_at < INTERACTIVE_US) && room > TWS_QUANTUM)
         room = TWS_QUANTUM;
-    return room;
+    return room < most - filled ? room : most - filled;
 }
 
 void tws_sched_charge(struct tws_channel *ch, size_t n, uint64_t now)

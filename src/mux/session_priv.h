@@ -289,7 +289,7 @@ void tws_sched_home(struct tws_channel *ch, struct tws_link *l);
 /* The channel whose turn it is on the link, or NULL. */
 struct tws_channel *tws_sched_next(struct tws_link *l, uint64_t now);
 /* How many bytes one channel may put into the message, given its room. */
-size_t tws_sched_allow(const struct tws_link *l, size_t room, uint64_t now);
+size_t tws_sched_allow(const struct tws_link *l, size_t filled, size_t room, uint64_t now);
 void tws_sched_charge(struct tws_channel *ch, size_t n, uint64_t now);
 
 /* session.c */

@@ -4,13 +4,13 @@
  *
  * The rate is the best delivery rate of the last seconds (sampled as in the BBR drafts,
  * draft-cardwell-iccrg-bbr-congestion-control: bytes delivered between two marks over the time
- * between them), the round trip the least of the last ten seconds. In flight may be what the way
- * holds, and a little more: enough to keep it busy, too little to queue (bufferbloat). While the
- * rate still grows by a quarter every round trip, the bound is doubled, so that it finds its size.
- * Samples from traffic that did not fill the bound can only raise the rate (such a connection says
- * nothing about what the way could carry).
- * When no lower round trip was seen for ten seconds the bound falls for a moment, so that the queue
- * empties and shows the true one.
+ * that sending or acknowledging them took, whichever was longer), the round trip the least of the
+ * last ten seconds. In flight may be what the way holds, and a little more: enough to keep it busy,
+ * too little to queue (bufferbloat). While the rate still grows by a quarter every round trip, the
+ * bound is doubled, so that it finds its size. Samples from traffic that did not fill the bound can
+ * only raise the rate (such a connection says nothing about what the way could carry). When no
+ * lower round trip was seen for ten seconds the bound falls for a moment, so that the queue empties
+ * and shows the true one.
  *
  * A value: integers only, no allocation, times in microseconds.
  */
@@ -24,6 +24,7 @@ struct tws_path {
     uint64_t srtt_us, min_rtt_us, min_rtt_at;       /* 0: no sample yet */
     uint64_t rate_now, rate_before, rate_window_at; /* best of this window and the last; bytes/s */
     uint64_t delivered, delivered_at;
+    uint64_t sent_at;   /* when the newest that was delivered had been sent */
     uint64_t round_end; /* `delivered` when this round trip ends */
     uint64_t full_rate;
     uint32_t full_rounds;
@@ -36,6 +37,7 @@ struct tws_path {
 /* What was known when a message was sent; kept with it. */
 struct tws_path_mark {
     uint64_t sent_at, delivered, delivered_at;
+    uint64_t before_at; /* when the newest that was delivered by then had been sent */
 };
 
 void tws_path_init(struct tws_path *p);
