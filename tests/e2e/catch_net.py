@@ -8,7 +8,7 @@ The client runs on `router`, which is the way out for `behind`; only `server` kn
 and forwards for nobody: what gets there came through the tunnel. NEAR and NEAR6 are addresses of
 `server` itself, which `router` reaches without a tunnel too.
 
-Also for the benches: `with Net(stack) as net` takes a contextlib.ExitStack in place of a test case.
+Also for the benches: Net(stack), with a contextlib.ExitStack in place of a test case.
 Needs root."""
 import contextlib
 import itertools
