@@ -30,6 +30,12 @@ struct request {
     uint8_t body[REQUEST_BYTES];
 };
 
+/* What is behind a message's header; NLMSG_DATA() casts const away. */
+static const void *data_of(const struct nlmsghdr *m)
+{
+    return (const uint8_t *)m + NLMSG_HDRLEN;
+}
+
 /* ---- one request, one answer ---- */
 
 tws_err tws_rtnl_open(struct tws_rtnl *r)
@@ -86,7 +92,7 @@ typedef bool message_fn(void *ctx, const struct nlmsghdr *m);
 static bool is_last(const struct nlmsghdr *m, int *error)
 {
     if (m->nlmsg_type == NLMSG_ERROR && m->nlmsg_len >= NLMSG_LENGTH(sizeof(struct nlmsgerr)))
-        *error = -((const struct nlmsgerr *)NLMSG_DATA(m))->error;
+        *error = -((const struct nlmsgerr *)data_of(m))->error;
     return m->nlmsg_type == NLMSG_ERROR || m->nlmsg_type == NLMSG_DONE;
 }
 
@@ -150,12 +156,20 @@ static size_t size_of(const struct tws_ip *ip)
 /* The value of an attribute of at least `n` bytes, or NULL. */
 static const void *find(const struct nlmsghdr *m, size_t body, uint16_t type, size_t n)
 {
-    const struct rtattr *a = (const void *)((const uint8_t *)NLMSG_DATA(m) + NLMSG_ALIGN(body));
+    const uint8_t *p = (const uint8_t *)data_of(m) + NLMSG_ALIGN(body);
     size_t left = m->nlmsg_len >= NLMSG_SPACE(body) ? m->nlmsg_len - NLMSG_SPACE(body) : 0;
 
-    for (; RTA_OK(a, left); a = RTA_NEXT(a, left))
-        if (a->rta_type == type && RTA_PAYLOAD(a) >= n)
-            return RTA_DATA(a);
+    while (left >= sizeof(struct rtattr)) {
+        struct rtattr a;
+        memcpy(&a, p, sizeof a);
+        if (a.rta_len < sizeof a || a.rta_len > left)
+            return NULL;
+        if (a.rta_type == type && a.rta_len - sizeof a >= n)
+            return p + RTA_LENGTH(0);
+        size_t step = RTA_ALIGN(a.rta_len) < left ? RTA_ALIGN(a.rta_len) : left;
+        p += step;
+        left -= step;
+    }
     return NULL;
 }
 
@@ -173,7 +187,7 @@ static uint32_t find_u32(const struct nlmsghdr *m, size_t body, uint16_t type)
 
 static bool take_device(void *ctx, const struct nlmsghdr *m)
 {
-    const struct ifinfomsg *info = NLMSG_DATA(m);
+    const struct ifinfomsg *info = data_of(m);
     struct tws_netdev *out = ctx;
 
     if (m->nlmsg_type != RTM_NEWLINK)
@@ -238,7 +252,7 @@ struct wanted_address {
 
 static bool look_for_address(void *ctx, const struct nlmsghdr *m)
 {
-    const struct ifaddrmsg *msg = NLMSG_DATA(m);
+    const struct ifaddrmsg *msg = data_of(m);
     struct wanted_address *w = ctx;
 
     if (m->nlmsg_type != RTM_NEWADDR || msg->ifa_index != w->index ||
@@ -289,7 +303,7 @@ tws_err tws_rtnl_route(struct tws_rtnl *r, enum tws_rtnl_change change,
 
 static bool take_route(void *ctx, const struct nlmsghdr *m)
 {
-    const struct rtmsg *msg = NLMSG_DATA(m);
+    const struct rtmsg *msg = data_of(m);
     struct tws_route_answer *out = ctx;
 
     if (m->nlmsg_type != RTM_NEWROUTE)
@@ -327,7 +341,7 @@ struct wanted_route {
 
 static bool look_for_route(void *ctx, const struct nlmsghdr *m)
 {
-    const struct rtmsg *msg = NLMSG_DATA(m);
+    const struct rtmsg *msg = data_of(m);
     struct wanted_route *w = ctx;
     const struct tws_prefix *to = &w->route->to;
 
@@ -406,7 +420,7 @@ struct pile {
 
 static bool is_marked(const struct nlmsghdr *m)
 {
-    const struct rtmsg *route = NLMSG_DATA(m);
+    const struct rtmsg *route = data_of(m);
     const uint8_t *mark = NULL;
 
     if (m->nlmsg_type == RTM_NEWROUTE)
@@ -464,8 +478,8 @@ static struct nlmsghdr *next_message(const struct pile *p, size_t *at)
 /* The device it belongs to; 0: none. Unreachable routes of IPv6 are said to be loopback's. */
 static unsigned device_of(const struct nlmsghdr *m)
 {
-    const struct ifaddrmsg *address = NLMSG_DATA(m);
-    const struct rtmsg *route = NLMSG_DATA(m);
+    const struct ifaddrmsg *address = data_of(m);
+    const struct rtmsg *route = data_of(m);
 
     if (m->nlmsg_type == RTM_NEWADDR)
         return address->ifa_index;
