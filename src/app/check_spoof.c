@@ -132,16 +132,19 @@ static void check_loopback(struct job *j)
     check_prefix(j, &six);
 }
 
+static bool is_every(const struct tws_rule *r)
+{
+    return r->name != NULL ? strcmp(r->name, "*") == 0 : r->prefix.bits == 0;
+}
+
 static void check_rule(struct job *j, const struct tws_rule *r)
 {
     if (r->is_path)
         return;
-    if (r->name != NULL && strcmp(r->name, "*") == 0)
+    if (is_every(r))
         check_loopback(j);
     else if (r->name != NULL)
         complain(j, r->name, "give ipv4 and ipv6, so that the routes for it can be looked at");
-    else if (r->prefix.bits == 0)
-        check_loopback(j);
     else
         check_prefix(j, &r->prefix);
 }

@@ -15,10 +15,8 @@
 #include <string.h>
 
 static tws_egress_kind *const kinds[] = {
-    [TWS_KIND_TCP] = tws_egress_stream,
-    [TWS_KIND_UDP] = tws_egress_udp,
-    [TWS_KIND_UNIX] = tws_egress_stream,
-    [TWS_KIND_LISTEN] = tws_egress_listen,
+    [TWS_KIND_TCP] = tws_egress_stream,  [TWS_KIND_UDP] = tws_egress_udp,
+    [TWS_KIND_UNIX] = tws_egress_stream, [TWS_KIND_LISTEN] = tws_egress_listen,
     [TWS_KIND_TUN] = tws_egress_tun,
 };
 
