@@ -5,6 +5,7 @@ set(TWS_UNITDIR "lib/systemd/system" CACHE STRING "Where systemd looks for units
 install(TARGETS tws RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(FILES docs/man/tws.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 install(FILES docs/man/tws.yaml.5 DESTINATION ${CMAKE_INSTALL_MANDIR}/man5)
+install(FILES completion/tws DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
 install(FILES README.md LICENSE docs/protocol.md docs/operations.md docs/performance.md docs/uplinks.md docs/transparent.md docs/outbound.md
   DESTINATION ${CMAKE_INSTALL_DOCDIR} OPTIONAL)
 install(FILES example/server.yaml example/client.yaml example/client-uplinks.yaml example/client-transparent.yaml example/tws-client-net-admin.conf example/keys.yaml example/nginx.conf

@@ -21,7 +21,8 @@ void tws_help_program(FILE *out)
           "  tws --version\n"
           "\n"
           "  tws server -l 127.0.0.1:5202 -p SECRET\n"
-          "  tws client -s wss://example.com/tws -l 127.0.0.1:8080 -r 127.0.0.1:80 -p SECRET\n"
+          "  TWS_PASSWD=SECRET tws client wss://example.com/tws 8080:127.0.0.1:80 1080:socks\n"
+          "  ssh -o ProxyCommand='tws client --config FILE -W %h:%p' host\n"
           "\n"
           "Exit status: 0 done, 1 failed at run time, 2 usage, 78 configuration.\n"
           "Manual: tws(1), tws.yaml(5).\n",
@@ -45,6 +46,9 @@ int tws_command_help(int argc, char **argv)
         tws_reference_help(stdout, TWS_OPT_CLIENT);
     else if (strcmp(topic, "server") == 0)
         tws_reference_help(stdout, TWS_OPT_SERVER);
+    else if (strcmp(topic, "words") == 0)
+        tws_reference_words(stdout, argc > 2 && strcmp(argv[2], "server") == 0 ? TWS_OPT_SERVER
+                                                                               : TWS_OPT_CLIENT);
     else if (strcmp(topic, "options") == 0)
         return help_options(argc > 2 ? argv[2] : NULL);
     else

@@ -43,6 +43,16 @@ void tws_reference_help(FILE *out, unsigned who)
             help_row(out, &t->rows[i]);
 }
 
+void tws_reference_words(FILE *out, unsigned who)
+{
+    const struct tws_table *t = tws_table_settings();
+
+    for (size_t i = 0; i < t->nrows; i++)
+        if ((t->rows[i].flags & who) && (t->rows[i].flags & TWS_OPT_ARGV))
+            fprintf(out, "--%s\n", t->rows[i].name);
+    fputs("--help\n", out);
+}
+
 /* ---- what a row says, for both documents ---- */
 
 static const char *who_has(const struct tws_option *o)

@@ -109,6 +109,18 @@ class CommandLine(Case):
         self.assertLessEqual(len(out.splitlines()), 24)
         self.assertLessEqual(max(map(len, out.splitlines())), 80)
 
+    def test_the_shell_completes_commands_options_and_values(self):
+        def complete(*words):
+            script = (f"source {tws_e2e.ROOT}/completion/tws; COMP_WORDS=({' '.join(words)}); "
+                      f"COMP_CWORD={len(words) - 1}; _tws; printf '%s\\n' \"${{COMPREPLY[@]}}\"")
+            return self.run_program("bash", "-c", script).split()
+
+        self.assertEqual(complete(tws_e2e.TWS, "cl"), ["client"])
+        self.assertEqual(complete(tws_e2e.TWS, "client", "--std"), ["--stdio"])
+        self.assertEqual(complete(tws_e2e.TWS, "server", "--keys"), ["--keys_file"])
+        self.assertEqual(complete(tws_e2e.TWS, "client", "--log", "w"), ["warn"])
+        self.assertIn("--insecure", complete(tws_e2e.TWS, "client", "--"))
+
     # ---- stdin and stdout ----
 
     def test_stdio_carries_both_ways_and_ends_with_the_channel(self):

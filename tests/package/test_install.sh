@@ -7,6 +7,7 @@ trap 'rm -rf "$dir"' EXIT
 cmake --install "$1" --prefix "$dir" >/dev/null
 for file in bin/tws share/man/man1/tws.1 share/man/man5/tws.yaml.5 share/doc/tws/examples/nginx.conf \
   share/doc/tws/examples/server.yaml share/doc/tws/examples/client.yaml share/doc/tws/examples/keys.yaml \
+  share/doc/tws/examples/tws-client@.socket share/bash-completion/completions/tws \
   lib/systemd/system/tws-server@.service lib/systemd/system/tws-client@.service; do
   [ -s "$dir/$file" ] || { echo "not installed: $file"; exit 1; }
 done

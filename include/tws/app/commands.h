@@ -10,7 +10,7 @@ int tws_command_check(int argc, char **argv);
 int tws_command_keygen(int argc, char **argv);
 /* tws cleanup: removes what killed clients left in the kernel. */
 int tws_command_cleanup(int argc, char **argv);
-/* tws help [COMMAND | options [--man | --markdown]] */
+/* tws help [COMMAND | words COMMAND | options [--man | --markdown]] */
 int tws_command_help(int argc, char **argv);
 
 #endif

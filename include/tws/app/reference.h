@@ -9,5 +9,7 @@ void tws_reference_markdown(FILE *out); /* GitHub's tables */
 
 /* --help of TWS_OPT_CLIENT or TWS_OPT_SERVER. */
 void tws_reference_help(FILE *out, unsigned who);
+/* Its options, one a line, for the shell's completion. */
+void tws_reference_words(FILE *out, unsigned who);
 
 #endif
