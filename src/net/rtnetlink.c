@@ -335,7 +335,7 @@ tws_err tws_rtnl_ask_route(struct tws_rtnl *r, const struct tws_route_question *
 }
 
 struct wanted_route {
-    const struct tws_ip_route *route;
+    struct tws_ip_route route;
     bool found;
 };
 
@@ -343,11 +343,11 @@ static bool look_for_route(void *ctx, const struct nlmsghdr *m)
 {
     const struct rtmsg *msg = data_of(m);
     struct wanted_route *w = ctx;
-    const struct tws_prefix *to = &w->route->to;
+    const struct tws_prefix *to = &w->route.to;
 
     if (m->nlmsg_type != RTM_NEWROUTE || msg->rtm_family != family_of(&to->ip) ||
-        msg->rtm_dst_len != to->bits || find_u32(m, sizeof *msg, RTA_OIF) != w->route->device ||
-        find_u32(m, sizeof *msg, RTA_TABLE) != w->route->table)
+        msg->rtm_dst_len != to->bits || find_u32(m, sizeof *msg, RTA_OIF) != w->route.device ||
+        find_u32(m, sizeof *msg, RTA_TABLE) != w->route.table)
         return true;
     const void *p = find(m, sizeof *msg, RTA_DST, size_of(&to->ip));
     if (to->bits == 0 || (p != NULL && memcmp(p, to->ip.bytes, size_of(&to->ip)) == 0))
@@ -357,14 +357,13 @@ static bool look_for_route(void *ctx, const struct nlmsghdr *m)
 
 tws_err tws_rtnl_has_route(struct tws_rtnl *r, const struct tws_ip_route *route, bool *out)
 {
-    struct tws_ip_route wanted = *route;
-    struct wanted_route w = {.route = &wanted};
+    struct wanted_route w = {.route = *route};
     const struct rtmsg msg = {.rtm_family = family_of(&route->to.ip)};
     struct request q = begin(RTM_GETROUTE, NLM_F_DUMP, &msg, sizeof msg);
     tws_err err = send_message(r, &q.hdr);
 
-    if (wanted.table == 0)
-        wanted.table = TWS_TABLE_MAIN;
+    if (w.route.table == 0)
+        w.route.table = TWS_TABLE_MAIN;
     if (err == TWS_OK)
         err = answer(r, look_for_route, &w);
     *out = w.found;

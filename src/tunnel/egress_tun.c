@@ -130,18 +130,18 @@ static void pull(struct tws_local *l, const struct tws_pull *pl)
         tws_packet_queue_pop(&port->queue);
         port->dropped_queue++;
     }
-    if (next.p == NULL) {
-        tws_session_pulled(s, 0, 0);
-    } else if (next.n > pl->cap) {
+    if (next.p != NULL && next.n > pl->cap) {
         tws_session_pulled(s, next.n, TWS_PULLED_LARGER);
-    } else if (up_allowance(port, next.n) == 0) {
-        tws_session_pulled(s, 0, 0);
-    } else {
-        memcpy(pl->buf, next.p, next.n);
-        tws_packet_queue_pop(&port->queue);
-        bool more = tws_packet_queue_front(&port->queue).p != NULL;
-        tws_session_pulled(s, next.n, TWS_PULLED_DATAGRAM | (more ? TWS_PULLED_MORE : 0));
+        return;
     }
+    if (next.p == NULL || up_allowance(port, next.n) == 0) {
+        tws_session_pulled(s, 0, 0);
+        return;
+    }
+    memcpy(pl->buf, next.p, next.n);
+    tws_packet_queue_pop(&port->queue);
+    bool more = tws_packet_queue_front(&port->queue).p != NULL;
+    tws_session_pulled(s, next.n, TWS_PULLED_DATAGRAM | (more ? TWS_PULLED_MORE : 0));
 }
 
 static void resume_up(struct tws_waiter *w)

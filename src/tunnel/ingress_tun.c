@@ -222,7 +222,9 @@ static struct tws_ip wanted(const struct way *w, int family)
     for (size_t i = 0; i < w->conf.naddresses; i++)
         if (w->conf.addresses[i].ip.family == number)
             return w->conf.addresses[i].ip;
-    return w->conf.naddresses > 0 ? (struct tws_ip){.family = 0} : w->terms.address[family].ip;
+    if (w->conf.naddresses > 0)
+        return (struct tws_ip){.family = 0};
+    return w->terms.address[family].ip;
 }
 
 /* Configured addresses are the server's to allow: from others it takes nothing. */

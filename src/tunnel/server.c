@@ -187,7 +187,8 @@ static void warn_of_rights(const struct tws_server_config *cfg)
 static void set_egress(struct tws_server *s, const struct tws_server_config *cfg)
 {
     warn_of_rights(cfg);
-    s->egress_cfg = (struct tws_egress_config){.connect_timeout_ms = cfg->connect_timeout_ms,
+    s->egress_cfg = (struct tws_egress_config){.tun = s->egress_cfg.tun,
+                                               .connect_timeout_ms = cfg->connect_timeout_ms,
                                                .udp_timeout_ms = cfg->link.udp_timeout_ms,
                                                .no_udp = cfg->link.no_udp,
                                                .outlets = cfg->outlets,

@@ -85,6 +85,13 @@ class Tun(tws_e2e.Case):
         self.addCleanup(service.close)
         return service
 
+    def test_the_example_is_right(self):
+        with open(os.path.join(tws_e2e.ROOT, "example", "client-tun.yaml"), encoding="utf-8") as file:
+            text = file.read().replace("/etc/tws/laptop.key", self.keygen()[0])
+        for more in ("", "    all: true\n    dns: [10.20.0.53]\n"):
+            code, _, errors = self.run_tws("check", self.write("example.yaml", text + more))
+            self.assertEqual((code, errors), (0, ""))
+
     # ---- packets ----
 
     def test_packets_of_both_families_go_through_and_come_back(self):
@@ -193,6 +200,17 @@ class Tun(tws_e2e.Case):
         self.forward["address"] = ["10.9.0.50/24"]
         self.start_client(0)
         self.clients[1].wait_log("the server does not allow the address")
+
+    def test_another_address_in_the_keys_file_holds_after_a_reload(self):
+        self.bring_up(users=[{"tun": ["10.9.0.20", "10.9.0.21"]}])
+        self.assertEqual(self.address(), "10.9.0.20")
+        self.users[0]["tun"] = ["10.9.0.30"]
+        self.write_keys()
+        self.server.signal(signal.SIGHUP)
+        self.clients[0].wait_log("tun closed by the server.*the user's tun changed")
+        self.clients[0].wait_log(r"tun open.*ipv4=10\.9\.0\.30 ")
+        self.ping("10.9.0.1")
+        self.assertNotIn("10.9.0.20", self.on(self.net.clients[0], "ip", "address"))
 
     def test_a_pool_without_a_free_address_refuses_until_one_is_given_back(self):
         self.bring_up(clients=2, tun={"device": "tun-s", "address": ["10.9.0.1/30"]}, start=False)
