@@ -289,17 +289,28 @@ static void on_readable(struct tws_local *l)
     (void)l; /* there is no stream */
 }
 
+static void tell_reset(struct end *e, uint16_t code, struct tws_span text)
+{
+    const struct way *w = e->way;
+    const char *words = text.n > 0 ? (const char *)text.p : "";
+
+    if (!tws_log_allow(&e->way->limit, now_of(e)))
+        return;
+    if (w->end == e)
+        tws_log(TWS_LOG_WARN, "tun closed", "device=%s code=%u reason=\"%s\" text=\"%.*s\"",
+                w->device.tun.name, (unsigned)code, tws_code_text(code), (int)text.n, words);
+    else
+        tws_log(TWS_LOG_WARN, "tun refused", "device=%s code=%u reason=\"%s\" text=\"%.*s\"",
+                w->device.tun.name, (unsigned)code, tws_code_text(code), (int)text.n, words);
+}
+
 static void on_reset(struct tws_local *l, uint16_t code, struct tws_span text)
 {
     struct end *e = from_local(l);
     struct way *w = e->way;
 
     if (w != NULL) {
-        if (tws_log_allow(&w->limit, now_of(e)))
-            tws_log(TWS_LOG_WARN, w->end == e ? "tun closed by the server" : "tun refused",
-                    "device=%s code=%u reason=\"%s\" text=\"%.*s\"", w->device.tun.name,
-                    (unsigned)code, tws_code_text(code), (int)text.n,
-                    text.n > 0 ? (const char *)text.p : "");
+        tell_reset(e, code, text);
         let_go(e, code);
         pause_and_retry(w);
     }

@@ -207,7 +207,7 @@ class Tun(tws_e2e.Case):
         self.users[0]["tun"] = ["10.9.0.30"]
         self.write_keys()
         self.server.signal(signal.SIGHUP)
-        self.clients[0].wait_log("tun closed by the server.*the user's tun changed")
+        self.clients[0].wait_log("tun closed.*the user's tun changed")
         self.clients[0].wait_log(r"tun open.*ipv4=10\.9\.0\.30 ")
         self.ping("10.9.0.1")
         self.assertNotIn("10.9.0.20", self.on(self.net.clients[0], "ip", "address"))
