@@ -127,6 +127,7 @@ START_TEST(who_waited_for_the_first_link_loses_no_byte)
     expect_bytes(fd, "\5\0\0\1\177\0\0\1", 8);
     close(fd);
     close(far);
+    world_await_log(w, "link up", 4); /* no handshake is under way when all of it ends */
     world_free(w);
 }
 END_TEST
@@ -219,6 +220,7 @@ START_TEST(a_wrong_password_opens_nothing)
     expect_eof(fd);
     close(fd);
     ck_assert_uint_eq(world_count_log(w, "secre"), 0);
+    world_await_log(w, "link up", 4);
     world_free(w);
 }
 END_TEST
