@@ -66,8 +66,10 @@ static bool is_word(const char *p, size_t n, const char *word)
 /* What is behind the scheme, or NULL. */
 static const char *take_scheme(const char *text, size_t *scheme)
 {
-    const char *end = strstr(text, "://");
+    const char *end = strchr(text, ':');
 
+    while (end != NULL && strncmp(end, "://", 3) != 0)
+        end = strchr(end + 1, ':');
     *scheme = 0;
     if (end == NULL)
         return text;

@@ -28,8 +28,10 @@ tws_err tws_pin_parse(const char *text, uint8_t out[TWS_PIN])
 
 void tws_pin_format(const uint8_t pin[TWS_PIN], char out[TWS_PIN_TEXT])
 {
-    memcpy(out, PREFIX, strlen(PREFIX));
-    (void)EVP_EncodeBlock((unsigned char *)out + strlen(PREFIX), pin, TWS_PIN);
+    char base64[BASE64 + 1];
+
+    (void)EVP_EncodeBlock((unsigned char *)base64, pin, TWS_PIN);
+    (void)snprintf(out, TWS_PIN_TEXT, "%s%s", PREFIX, base64);
 }
 
 bool tws_pins_have(const struct tws_pins *pins, const uint8_t pin[TWS_PIN])

@@ -169,6 +169,26 @@ START_TEST(padding_makes_no_messages)
 }
 END_TEST
 
+/* A socket that was said to have bytes, and has none after all. */
+START_TEST(a_message_that_got_nothing_is_not_sent_for_its_padding)
+{
+    struct app *a;
+
+    begin(PADDING);
+    a = side_open(&p.c, 1, false);
+    for (int i = 0; i < 10; i++) {
+        run();
+        side_tick(&p.c, 12 * MS);
+        side_tick(&p.s, 12 * MS);
+    }
+    unsigned before = sizes[0].messages;
+    tws_channel_set_ready(a->ch, true, p.c.now);
+    run();
+    ck_assert_uint_eq(sizes[0].messages, before);
+    pair_fini(&p);
+}
+END_TEST
+
 START_TEST(padded_messages_of_a_lost_link_go_again)
 {
     struct app *a;
@@ -197,6 +217,7 @@ int main(void)
     tcase_add_test(tc, without_padding_there_is_none);
     tcase_add_test(tc, padded_acknowledgements_are_no_flood);
     tcase_add_test(tc, padding_makes_no_messages);
+    tcase_add_test(tc, a_message_that_got_nothing_is_not_sent_for_its_padding);
     tcase_add_test(tc, padded_messages_of_a_lost_link_go_again);
     return run_suite("mux/session_padding", tc);
 }
