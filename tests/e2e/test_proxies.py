@@ -60,14 +60,22 @@ def http_status(peer):
     return int(head.split()[1]), body.decode()
 
 
+def start(tunnel):
+    """Its two ends, up to their first link: connections wait for that, not for every link's report."""
+    tunnel.start_server()
+    tunnel.start_client()
+    tunnel.client.wait_log("link up")
+
+
 class Proxies(Case):
     def proxy(self, kind, *, allow=None, server=None, **record):
         """A tunnel whose only way in is of that kind, at tunnel.proxy."""
         port = free_port()
         self.record = {"kind": kind, "listen": f"127.0.0.1:{port}", **record}
-        tunnel = self.tunnel("127.0.0.1:1", plain=True, allow=allow or ["*"], server=server,
+        tunnel = self.tunnel("127.0.0.1:1", plain=True, allow=allow or ["*"], server=server, start=False,
                              client={"forwards": [self.record]})
         tunnel.proxy = port
+        start(tunnel)
         return tunnel
 
     def curl(self, *options, fails=None):
@@ -558,8 +566,9 @@ class ProxyProtocol(Case):
         record = {"kind": kind, "listen": f"localhost:{port}", "trusted": list(trusted), **record}
         if target is not None:
             record["remote"] = f"127.0.0.1:{target}"
-        tunnel = self.tunnel("127.0.0.1:1", plain=True, allow=["*"], client={"forwards": [record]})
+        tunnel = self.tunnel("127.0.0.1:1", plain=True, allow=["*"], start=False, client={"forwards": [record]})
         tunnel.proxy = port
+        start(tunnel)
         return tunnel
 
     def ask(self, port, host="127.0.0.1"):
