@@ -151,8 +151,12 @@ static bool move_down(const char *answer)
 static void pump(const char *answer)
 {
     tws_carrier_hand_out(carrier);
-    while (move_up() | move_down(answer))
-        ;
+    bool moved = true;
+
+    while (moved) {
+        moved = move_up();
+        moved = move_down(answer) || moved;
+    }
 }
 
 static void reply(const char *text)
