@@ -8,8 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ONLY_OWNER 0600
-#define NAME_BYTES 64
+#define ONLY_OWNER   0600
+#define NAME_BYTES   64
+#define RECORD_BYTES 16384 /* of the user database; a group's has all its members */
 
 static bool parse_mode(const char *text, mode_t *out)
 {
@@ -29,7 +30,8 @@ static bool parse_mode(const char *text, mode_t *out)
 
 static bool parse_user(const char *name, uid_t *out)
 {
-    const struct passwd *user = NULL;
+    struct passwd entry, *user = NULL;
+    char room[RECORD_BYTES];
     uint64_t number = 0;
 
     if (name[0] == '\0')
@@ -38,15 +40,16 @@ static bool parse_user(const char *name, uid_t *out)
         *out = (uid_t)number;
         return true;
     }
-    user = getpwnam(name);
-    if (user != NULL)
-        *out = user->pw_uid;
-    return user != NULL;
+    if (getpwnam_r(name, &entry, room, sizeof room, &user) != 0 || user == NULL)
+        return false;
+    *out = user->pw_uid;
+    return true;
 }
 
 static bool parse_group(const char *name, gid_t *out)
 {
-    const struct group *group = NULL;
+    struct group entry, *group = NULL;
+    char room[RECORD_BYTES];
     uint64_t number = 0;
 
     if (name[0] == '\0')
@@ -55,10 +58,10 @@ static bool parse_group(const char *name, gid_t *out)
         *out = (gid_t)number;
         return true;
     }
-    group = getgrnam(name);
-    if (group != NULL)
-        *out = group->gr_gid;
-    return group != NULL;
+    if (getgrnam_r(name, &entry, room, sizeof room, &group) != 0 || group == NULL)
+        return false;
+    *out = group->gr_gid;
+    return true;
 }
 
 const char *tws_access_parse(const char *mode, const char *owner, struct tws_unix_access *out)
@@ -72,8 +75,7 @@ const char *tws_access_parse(const char *mode, const char *owner, struct tws_uni
         return "listen_mode: expected an octal mode such as 0660";
     if (n >= sizeof user)
         return "listen_owner: there is no such user on this machine";
-    if (n > 0)
-        memcpy(user, owner, n);
+    (void)snprintf(user, sizeof user, "%.*s", (int)n, owner != NULL ? owner : "");
     if (!parse_user(user, &out->owner))
         return "listen_owner: there is no such user on this machine";
     if (colon != NULL && !parse_group(colon + 1, &out->group))

@@ -3,10 +3,10 @@
 
 #include "tws/net/socket.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 /* The leak checker of a sanitizer build traces its own process. */
 #if defined(__SANITIZE_ADDRESS__)
@@ -24,9 +24,12 @@
  */
 static void occupy_standard_fds(void)
 {
-    for (int fd = 0; fd < 3; fd++)
-        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
-            (void)!open("/dev/null", O_RDWR);
+    int fd = open("/dev/null", O_RDWR);
+
+    while (fd >= 0 && fd < 3)
+        fd = dup(fd);
+    if (fd >= 0)
+        close(fd);
 }
 
 void tws_harden(void)

@@ -23,10 +23,10 @@ static int check_stale(const char *path, const struct tws_sockaddr *sa)
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return errno;
-    if (connect(fd, (const struct sockaddr *)&sa->ss, sa->len) == 0)
+    /* A full backlog, or a socket of another type, is in use too. */
+    if (connect(fd, (const struct sockaddr *)&sa->ss, sa->len) == 0 || errno == EAGAIN ||
+        errno == EPROTOTYPE)
         error = EADDRINUSE;
-    else if (errno == EAGAIN || errno == EPROTOTYPE)
-        error = EADDRINUSE; /* its backlog is full; or it is of another type */
     else
         error = errno == ECONNREFUSED || errno == ENOENT ? 0 : errno;
     close(fd);
