@@ -8,7 +8,7 @@ install(FILES docs/man/tws.yaml.5 DESTINATION ${CMAKE_INSTALL_MANDIR}/man5)
 install(FILES completion/tws DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
 install(FILES README.md LICENSE docs/protocol.md docs/operations.md docs/performance.md docs/uplinks.md docs/transparent.md docs/outbound.md
   DESTINATION ${CMAKE_INSTALL_DOCDIR} OPTIONAL)
-install(FILES example/server.yaml example/client.yaml example/client-uplinks.yaml example/client-transparent.yaml example/tws-client-net-admin.conf example/keys.yaml example/nginx.conf
+install(FILES example/server.yaml example/client.yaml example/client-uplinks.yaml example/client-local.yaml example/client-transparent.yaml example/tws-client-net-admin.conf example/keys.yaml example/nginx.conf
   example/client-outbound.yaml example/server-tls.yaml
   systemd/tws-client@.socket systemd/tws-server@.socket
   DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)

@@ -5,6 +5,7 @@ import os
 import pty
 import shutil
 import signal
+import socket
 import subprocess
 import threading
 
@@ -15,6 +16,11 @@ from tws_e2e import MIB, WAIT, Case, Service, ask, free_port, is_listening, need
 def hear_and_say_goodbye(peer):
     """Answers only when the other side has ended its own: half close both ways."""
     peer.sendall(b"heard %d" % len(read_all(peer)))
+
+
+def serve_page(peer):
+    peer.recv(65536)
+    peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\npage")
 
 
 class CommandLine(Case):
@@ -48,6 +54,42 @@ class CommandLine(Case):
             self.assertTrue(ask(port, host=host))
         with open(f"/proc/{client.popen.pid}/cmdline", "rb") as file:
             self.assertNotIn(b"key", file.read())
+
+    @needs("curl")
+    def test_one_line_has_every_kind_of_forward(self):
+        """tws client URL 3000:host:80 R:2222:localhost:22 1080:socks 5353:1.1.1.1:53/udp stdio:%h:%p"""
+        target = self.service()
+        page = self.service(serve_page)
+        ports = [free_port() for _ in range(4)]
+        self.tunnel_server.users[0].update(allow=["127.0.0.1", "udp/127.0.0.1"], listen=[f"127.0.0.1:{ports[1]}"])
+        self.tunnel_server.write_keys()
+        self.tunnel_server.server.signal(signal.SIGHUP)
+        self.tunnel_server.server.wait_log("info reloaded")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as answering:
+            answering.bind(("127.0.0.1", 0))
+            argv = [tws_e2e.TWS, "client", self.url, f"{ports[0]}:127.0.0.1:{target.port}",
+                    f"R:{ports[1]}:127.0.0.1:{target.port}", f"{ports[2]}:socks",
+                    f"{ports[3]}:127.0.0.1:{answering.getsockname()[1]}/udp", f"stdio:127.0.0.1:{target.port}"]
+            with subprocess.Popen(argv, env=self.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                  bufsize=0) as process:
+                process.stdin.write(b"stdio")
+                self.assertEqual(process.stdout.read(5), b"stdio")
+                self.assertTrue(ask(ports[0]))
+                wait_until(lambda: is_listening(ports[1]), "the server listens")
+                self.assertTrue(ask(ports[1]))
+                out = self.run_program("curl", "-sSf", "--socks5-hostname", f"127.0.0.1:{ports[2]}",
+                                       f"http://127.0.0.1:{page.port}/")
+                self.assertEqual(out, "page")
+                with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+                    for peer in (asking, answering):
+                        peer.settimeout(WAIT)
+                    asking.sendto(b"datagram", ("127.0.0.1", ports[3]))
+                    data, source = answering.recvfrom(100)
+                    answering.sendto(data.upper(), source)
+                    self.assertEqual(asking.recv(100), b"DATAGRAM")
+                process.stdin.close()
+                self.assertEqual(process.wait(WAIT), 0)
+        self.assertFalse(is_listening(ports[0]))
 
     def test_without_a_host_a_forward_is_on_loopback_only(self):
         target, port = self.service(), free_port()
@@ -158,7 +200,7 @@ class CommandLine(Case):
             subprocess.run(argv, stdin=source, stdout=sink, env=self.env, timeout=WAIT, check=True)
         self.run_program("cmp", f"{self.folder}/in", f"{self.folder}/out")
         subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=self.env, timeout=WAIT, check=True)
-        ours, theirs = tws_e2e.socket.socketpair()
+        ours, theirs = socket.socketpair()
         with subprocess.Popen(argv, stdin=theirs, stdout=theirs, env=self.env) as process:
             theirs.close()
             sender = threading.Thread(target=lambda: (ours.sendall(data), ours.shutdown(1)), daemon=True)
