@@ -278,6 +278,28 @@ class CommandLine(Case):
             self.assertEqual(process.wait(WAIT), 1)
             self.assertEqual(process.stderr.read(), b"")
 
+    def test_a_removed_key_and_an_idle_time_out_end_stdio_with_the_reason(self):
+        target = self.service()
+        config = self.write("idle.yaml", tws_e2e.yaml({"server": self.url, "idle_timeout": "200ms",
+                                                       "key_file": self.tunnel_server.key_file}))
+        for argv, act, reason in (
+                (["--config", config], lambda: None, "no bytes for too long"),
+                ([self.url], self.remove_key, "the session ended: key revoked")):
+            with subprocess.Popen([tws_e2e.TWS, "client", *argv, "-W", f"127.0.0.1:{target.port}"], env=self.env,
+                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                  bufsize=0) as process:
+                process.stdin.write(b"one")
+                self.assertEqual(process.stdout.read(3), b"one")
+                act()
+                self.assertEqual(process.wait(WAIT), 1)
+                self.assertRegex(process.stderr.read().decode(), f"stdio ended .*({reason})")
+
+    def remove_key(self):
+        self.tunnel_server.users[0]["name"] = "other"
+        _, self.tunnel_server.users[0]["key"] = self.keygen("other")
+        self.tunnel_server.write_keys()
+        self.tunnel_server.server.signal(signal.SIGHUP)
+
     def test_stdio_outlives_its_links(self):
         target = self.service()
         with subprocess.Popen([tws_e2e.TWS, "client", self.url, "-W", f"127.0.0.1:{target.port}"], env=self.env,
