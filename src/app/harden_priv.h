@@ -2,7 +2,8 @@
 #ifndef TWS_SRC_APP_HARDEN_PRIV_H
 #define TWS_SRC_APP_HARDEN_PRIV_H
 
-/* Stdin, stdout and stderr are open; no core dumps, not traceable by others of its user, as many descriptors as allowed. */
+/* Stdin, stdout and stderr are open; no core dumps, not traceable by others of its user, as many
+ * descriptors as allowed. */
 void tws_harden(void);
 
 #endif

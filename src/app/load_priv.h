@@ -6,8 +6,8 @@
 
 enum { TWS_EXIT_USAGE = 2, TWS_EXIT_CONFIG = 78 };
 
-/* Defaults, command line, file, environment. As tws_settings_read_argv() and tws_settings_read_file(); the
- * settings are to be freed in any case. */
+/* Defaults, command line, file, environment. As tws_settings_read_argv() and
+ * tws_settings_read_file(); the settings are to be freed in any case. */
 TWS_MUST_USE tws_err tws_load_settings(struct tws_settings *s, unsigned who, int argc, char **argv,
                                        struct tws_diag *diag);
 
