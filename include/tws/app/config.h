@@ -45,6 +45,6 @@ TWS_MUST_USE tws_err tws_url_parse(const char *text, struct tws_url *out, const 
  */
 TWS_MUST_USE tws_err tws_proxy_from_env(bool tls, const struct tws_hostport *server, char **out);
 /* What is wrong with a proxy's URL, or NULL. */
-const char *tws_proxy_check(const char *url);
+const char *tws_proxy_check(const char *text);
 
 #endif

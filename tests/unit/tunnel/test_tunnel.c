@@ -60,8 +60,9 @@ START_TEST(a_user_s_rate_holds_over_all_channels)
     exchange(&e, MB);
     clock_gettime(CLOCK_MONOTONIC, &end);
     long ms = (end.tv_sec - begin.tv_sec) * 1000 + (end.tv_nsec - begin.tv_nsec) / 1000000;
-    /* a tenth of a second's worth may go at once, and a message too much each way */
-    ck_assert_msg(ms >= 360, "%ld ms", ms);
+    /* Without the limit it takes a few ms, with it 400 less what the loop's time, read once a turn,
+     * lags behind when the machine is busy; to the byte it is in test_bucket.c. */
+    ck_assert_msg(ms >= 250, "%ld ms", ms);
     ends_close(&e);
     world_free(w);
 }
