@@ -466,10 +466,9 @@ static tws_err gather(struct tws_rtnl *r, uint16_t type, struct pile *p)
 
 static struct nlmsghdr *next_message(const struct pile *p, size_t *at)
 {
-    struct nlmsghdr *m = (void *)(p->bytes + *at);
-
     if (*at >= p->n)
         return NULL;
+    struct nlmsghdr *m = (void *)(p->bytes + *at);
     *at += NLMSG_ALIGN(m->nlmsg_len);
     return m;
 }
