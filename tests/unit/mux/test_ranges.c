@@ -38,8 +38,10 @@ START_TEST(random_ids_are_found_exactly_when_they_were_added)
         ck_assert_int_eq(tws_ranges_add(&s, v), TWS_OK);
         model[v] = true;
         check_shape(&s);
+        unsigned wrong = 0; /* Check counts every assertion: a million of them take a minute */
         for (unsigned i = 0; i <= DOMAIN; i++)
-            ck_assert_int_eq(tws_ranges_has(&s, i), model[i]);
+            wrong += tws_ranges_has(&s, i) != model[i];
+        ck_assert_uint_eq(wrong, 0);
     }
     tws_ranges_fini(&s);
 }
