@@ -228,12 +228,12 @@ class Files(Case):
                 (r":3:10: timeout: .*duration", good + "timeout: 3 hours\n" + forward),
                 (r":3:1: server is given twice, first on line 1", good + "server: wss://example.com/\n" + forward),
                 (r":5:13: remote: .*host and port", good + forward.replace("127.0.0.1:2", "2")),
-                (r":4:\d+: this forward has no \"remote\"", good + forward.replace("remote", "remot")),
-                (r":4:\d+: .*\"remot\".*\"remote\"|:5:5: unknown key \"remot\"", good + forward.replace("remote", "remot")),
+                (r":4: forward of kind tcp without remote: say where", good + forward.partition("    remote")[0]),
+                (r":5:5: unknown key \"remot\", the nearest is \"remote\"", good + forward.replace("remote", "remot")),
                 (r"nothing to forward.*listen and remote", good),
                 (r"no key: give key_file", "server: wss://example.com/tws\n" + forward),
                 (r":\d+:\d+: this is not YAML.*tab", good + "\tlisten: x\n"),
-                (r":3: proxy: only HTTP proxies", good + "proxy: socks5://127.0.0.1:1\n" + forward)):
+                (r":3: proxy: expected http://, socks5://", good + "proxy: ftp://127.0.0.1:1\n" + forward)):
             with self.subTest(pattern=pattern):
                 self.rejects(pattern, text)
 

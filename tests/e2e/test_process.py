@@ -4,7 +4,7 @@ import os
 import re
 import signal
 
-from tws_e2e import ROOT, Case, ask, connect, free_port, read_exactly, wait_until, yaml
+from tws_e2e import ROOT, Case, ask, connect, free_port, make_certificate, read_exactly, wait_until, yaml
 
 USAGE, CONFIGURATION, RUN_TIME = 2, 78, 1
 
@@ -51,12 +51,15 @@ class CommandLine(Case):
         files = glob.glob(os.path.join(ROOT, "example", "*.yaml"))
         self.assertGreaterEqual(len(files), 3, files)
         key_file, key = self.keygen("laptop")
+        certificate, certificate_key = make_certificate(self.folder)
         texts = {}
         for file in files:
             with open(file, encoding="utf-8") as source:
                 texts[os.path.basename(file)] = source.read()
         for name, text in texts.items():
-            text = re.sub(r"(key_file: ).*", rf"\g<1>{key_file}", text)
+            text = re.sub(r"^(key_file: ).*", rf"\g<1>{key_file}", text, flags=re.M)
+            text = re.sub(r"^(cert_file: ).*", rf"\g<1>{certificate}", text, flags=re.M)
+            text = re.sub(r"^(cert_key_file: ).*", rf"\g<1>{certificate_key}", text, flags=re.M)
             text = re.sub(r"(keys_file: ).*", rf"\g<1>{self.folder}/keys.yaml", text)
             text = re.sub(r"(key: )\S+", rf"\g<1>{key}", text, count=1)
             self.write(name, text)

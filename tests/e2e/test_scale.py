@@ -1,6 +1,7 @@
 """Many of everything: channels, readers that stall, clients that come at once, descriptors that run
 out."""
 import resource
+import socket
 import subprocess
 import sys
 import time
@@ -119,6 +120,8 @@ class Stalled(Case):
 
         def pour(peer):
             first = peer.recv(1)
+            if first != b"l":  # or the targets alone fill the kernel's memory for all sockets, and nothing moves
+                peer.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 16)
             piece = b"s" * MIB
             for _ in range(64 if first == b"l" else 1000):
                 peer.sendall(piece)
