@@ -7,6 +7,8 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#define TURN_BATCHES 4u /* then other descriptors have their turn */
+
 #define BUFFER     (1 << 21) /* asked for; without CAP_NET_ADMIN net.core.*mem_max is the most */
 #define PORT_TRIES 16
 
@@ -313,4 +315,23 @@ void tws_udp_forget(struct tws_udp_sender *s)
     s->on_error = NULL;
     if (outbox.sender == s)
         tws_udp_flush();
+}
+
+void tws_udp_drain(struct tws_io *io, unsigned events, tws_udp_fn *fn, void *arg)
+{
+    struct tws_udp_datagram d[TWS_UDP_BATCH];
+    unsigned n = 0;
+
+    if ((events & (TWS_IO_READ | TWS_IO_HUP)) == 0)
+        return;
+    for (unsigned batch = 0; batch < TURN_BATCHES; batch++) {
+        tws_err err = tws_udp_recv(io->fd, d, &n);
+        if (err == TWS_BLOCKED)
+            return;
+        for (unsigned i = 0; err == TWS_OK && i < n; i++)
+            fn(arg, &d[i]);
+        if (err == TWS_OK && n < TWS_UDP_BATCH)
+            return;
+    }
+    tws_io_again(io, TWS_IO_READ);
 }

@@ -12,8 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define MS      1000u
-#define BATCHES 4u /* in a turn, then other descriptors have theirs */
+#define MS 1000u
 
 struct association {
     struct tws_node association_node;
@@ -87,8 +86,9 @@ static bool is_client(struct association *a, const struct tws_sockaddr *peer)
 }
 
 /* The header is the flow's key: what comes back carries it too. */
-static void take(struct association *a, const struct tws_udp_datagram *d)
+static void take(void *arg, const struct tws_udp_datagram *d)
 {
+    struct association *a = arg;
     struct tws_open open = {.kind = TWS_KIND_UDP};
     uint8_t key[TWS_SOCKS5_DATAGRAM_HEADER_MAX];
     size_t n = 0;
@@ -106,21 +106,8 @@ static void take(struct association *a, const struct tws_udp_datagram *d)
 static void on_udp(struct tws_io *io, unsigned events)
 {
     struct association *a = TWS_CONTAINER(io, struct association, udp);
-    struct tws_udp_datagram d[TWS_UDP_BATCH];
-    unsigned n = 0;
 
-    if ((events & (TWS_IO_READ | TWS_IO_HUP)) == 0)
-        return;
-    for (unsigned batch = 0; batch < BATCHES; batch++) {
-        tws_err err = tws_udp_recv(io->fd, d, &n);
-        if (err == TWS_BLOCKED)
-            return;
-        for (unsigned i = 0; err == TWS_OK && i < n; i++)
-            take(a, &d[i]);
-        if (err == TWS_OK && n < TWS_UDP_BATCH)
-            return;
-    }
-    tws_io_again(io, TWS_IO_READ);
+    tws_udp_drain(io, events, take, a);
 }
 
 static void deliver(void *owner, struct tws_span key, struct tws_span in)

@@ -15,7 +15,6 @@
 
 #define MS        1000u
 #define FLOWS_MAX 16384u
-#define BATCHES   4u /* in a turn, then other descriptors have theirs */
 
 struct door {
     struct tws_io io;
@@ -54,8 +53,9 @@ static struct tws_target target_of(const struct tws_ip *ip, uint16_t port)
         .type = ip->family == 4 ? TWS_TARGET_IPV4 : TWS_TARGET_IPV6, .ip = *ip, .port = port};
 }
 
-static void take(struct tws_caught_udp *u, const struct tws_udp_datagram *d)
+static void take(void *arg, const struct tws_udp_datagram *d)
 {
+    struct tws_caught_udp *u = arg;
     struct tws_open open = {.kind = TWS_KIND_UDP};
     struct key k = {.local_port = d->local_port, .family = d->local.family};
     struct tws_ip peer;
@@ -73,21 +73,8 @@ static void take(struct tws_caught_udp *u, const struct tws_udp_datagram *d)
 static void on_io(struct tws_io *io, unsigned events)
 {
     struct tws_caught_udp *u = TWS_CONTAINER(io, struct door, io)->caught;
-    struct tws_udp_datagram d[TWS_UDP_BATCH];
-    unsigned n = 0;
 
-    if ((events & (TWS_IO_READ | TWS_IO_HUP)) == 0)
-        return;
-    for (unsigned batch = 0; batch < BATCHES; batch++) {
-        tws_err err = tws_udp_recv(io->fd, d, &n);
-        if (err == TWS_BLOCKED)
-            return;
-        for (unsigned i = 0; err == TWS_OK && i < n; i++)
-            take(u, &d[i]);
-        if (err == TWS_OK && n < TWS_UDP_BATCH)
-            return;
-    }
-    tws_io_again(io, TWS_IO_READ);
+    tws_udp_drain(io, events, take, u);
 }
 
 /* ---- and back ---- */

@@ -15,7 +15,6 @@
 
 #define MS        1000u
 #define FLOWS_MAX 4096u /* of one forward */
-#define BATCHES   4u    /* in a turn, then other descriptors have theirs */
 
 struct doors;
 
@@ -101,8 +100,9 @@ static void set_source(struct tws_open *open, const struct tws_sockaddr *peer)
     t->type = t->ip.family == 4 ? TWS_TARGET_IPV4 : TWS_TARGET_IPV6;
 }
 
-static void take(struct door *door, const struct tws_udp_datagram *d)
+static void take(void *arg, const struct tws_udp_datagram *d)
 {
+    struct door *door = arg;
     struct doors *ds = door->doors;
     struct key k = key_of((unsigned)(door - ds->door), d);
 
@@ -113,22 +113,7 @@ static void take(struct door *door, const struct tws_udp_datagram *d)
 
 static void on_io(struct tws_io *io, unsigned events)
 {
-    struct door *door = TWS_CONTAINER(io, struct door, io);
-    struct tws_udp_datagram d[TWS_UDP_BATCH];
-    unsigned n = 0;
-
-    if ((events & (TWS_IO_READ | TWS_IO_HUP)) == 0)
-        return;
-    for (unsigned batch = 0; batch < BATCHES; batch++) {
-        tws_err err = tws_udp_recv(io->fd, d, &n);
-        if (err == TWS_BLOCKED)
-            return;
-        for (unsigned i = 0; err == TWS_OK && i < n; i++)
-            take(door, &d[i]);
-        if (err == TWS_OK && n < TWS_UDP_BATCH)
-            return;
-    }
-    tws_io_again(io, TWS_IO_READ);
+    tws_udp_drain(io, events, take, TWS_CONTAINER(io, struct door, io));
 }
 
 /* ---- what the ingress asks for ---- */

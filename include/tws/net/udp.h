@@ -10,6 +10,7 @@
 #include "tws/base/addr.h"
 #include "tws/base/bytes.h"
 #include "tws/net/connector.h"
+#include "tws/net/loop.h"
 #include "tws/net/socket.h"
 
 #define TWS_UDP_BATCH   32u
@@ -60,5 +61,10 @@ void tws_udp_send(struct tws_udp_sender *s, const struct tws_udp_datagram *d);
 void tws_udp_flush(void);
 /* What it has not sent yet goes out now; it tells no error. */
 void tws_udp_forget(struct tws_udp_sender *s);
+
+typedef void tws_udp_fn(void *arg, const struct tws_udp_datagram *d);
+/* Calls `fn` for each datagram that waits at a watched socket, after `events` of it; a few batches
+ * in a turn, then the io is called again. `fn` may not free the io. */
+void tws_udp_drain(struct tws_io *io, unsigned events, tws_udp_fn *fn, void *arg);
 
 #endif
