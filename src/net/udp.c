@@ -317,21 +317,59 @@ void tws_udp_forget(struct tws_udp_sender *s)
         tws_udp_flush();
 }
 
-void tws_udp_drain(struct tws_io *io, unsigned events, tws_udp_fn *fn, void *arg)
+/* ---- watching ---- */
+
+/* False: nothing more waits, or the watch was stopped. */
+static bool take_batch(struct tws_udp_watch *w)
 {
     struct tws_udp_datagram d[TWS_UDP_BATCH];
     unsigned n = 0;
+    tws_err err = tws_udp_recv(w->io.fd, d, &n);
+
+    if (err == TWS_BLOCKED)
+        return false;
+    if (err != TWS_OK) {
+        note_error(&w->sender, errno);
+        return tws_udp_watched(w);
+    }
+    for (unsigned i = 0; i < n && tws_udp_watched(w); i++)
+        w->take(w, &d[i]);
+    return n == TWS_UDP_BATCH && tws_udp_watched(w);
+}
+
+static void on_io(struct tws_io *io, unsigned events)
+{
+    struct tws_udp_watch *w = TWS_CONTAINER(io, struct tws_udp_watch, io);
 
     if ((events & (TWS_IO_READ | TWS_IO_HUP)) == 0)
         return;
-    for (unsigned batch = 0; batch < TURN_BATCHES; batch++) {
-        tws_err err = tws_udp_recv(io->fd, d, &n);
-        if (err == TWS_BLOCKED)
+    for (unsigned batch = 0; batch < TURN_BATCHES; batch++)
+        if (!take_batch(w))
             return;
-        for (unsigned i = 0; err == TWS_OK && i < n; i++)
-            fn(arg, &d[i]);
-        if (err == TWS_OK && n < TWS_UDP_BATCH)
-            return;
-    }
     tws_io_again(io, TWS_IO_READ);
+}
+
+tws_err tws_udp_watch_start(struct tws_loop *loop, struct tws_udp_watch *w, int fd,
+                            tws_udp_fn *take)
+{
+    *w = (struct tws_udp_watch){.sender.fd = fd, .take = take};
+    if (tws_io_start(loop, &w->io, fd, on_io) == TWS_OK)
+        return TWS_OK;
+    tws_socket_close(fd);
+    w->sender.fd = -1;
+    return TWS_SYS;
+}
+
+bool tws_udp_watched(const struct tws_udp_watch *w)
+{
+    return tws_io_running(&w->io);
+}
+
+void tws_udp_watch_stop(struct tws_udp_watch *w)
+{
+    if (!tws_udp_watched(w))
+        return;
+    tws_udp_forget(&w->sender);
+    w->sender.fd = -1;
+    tws_io_close(&w->io);
 }

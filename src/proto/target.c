@@ -19,17 +19,22 @@ enum open_param {
     OPEN_WANTED6 = 7,
 };
 
+struct tws_target tws_target_from_ip(const struct tws_ip *ip, uint16_t port)
+{
+    uint8_t type = ip->family == 4 ? TWS_TARGET_IPV4 : ip->family == 6 ? TWS_TARGET_IPV6 : 0;
+
+    return (struct tws_target){.type = type, .ip = *ip, .port = port};
+}
+
 void tws_target_from_hostport(const struct tws_hostport *hp, struct tws_target *out)
 {
     struct tws_ip ip;
 
     *out = (struct tws_target){.type = TWS_TARGET_NAME, .port = hp->port};
-    if (tws_ip_parse(hp->host, &ip) == TWS_OK) {
-        out->type = ip.family == 4 ? TWS_TARGET_IPV4 : TWS_TARGET_IPV6;
-        out->ip = ip;
-    } else {
+    if (tws_ip_parse(hp->host, &ip) == TWS_OK)
+        *out = tws_target_from_ip(&ip, hp->port);
+    else
         memcpy(out->name, hp->host, sizeof out->name);
-    }
 }
 
 void tws_target_from_spot(const struct tws_spot *s, struct tws_target *out)

@@ -12,13 +12,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#define MS 1000u
-
 struct association {
     struct tws_node association_node;
     struct tws_inlet *inlet;
-    struct tws_io tcp, udp;
-    struct tws_udp_sender sender;
+    struct tws_io tcp;
+    struct tws_udp_watch udp;
     struct tws_flows *flows;
     struct tws_ip client;     /* the address that is listened to */
     struct tws_sockaddr peer; /* what it sends from; len 0: it has not yet */
@@ -29,17 +27,14 @@ struct association {
 static void end(struct association *a)
 {
     struct tws_ingress *in = a->inlet->ingress;
-    int tcp = a->tcp.fd, udp = a->udp.fd;
+    int tcp = a->tcp.fd;
 
     tws_list_unlink(&a->association_node);
     in->nassociations--;
     tws_flows_free(a->flows);
     tws_io_stop(&a->tcp);
-    tws_io_stop(&a->udp);
-    tws_udp_forget(&a->sender);
-    a->sender.fd = -1;
     tws_socket_close(tcp);
-    tws_socket_close(udp);
+    tws_udp_watch_stop(&a->udp);
     tws_loop_free_later(in->loop, a);
 }
 
@@ -85,10 +80,20 @@ static bool is_client(struct association *a, const struct tws_sockaddr *peer)
     return true;
 }
 
-/* The header is the flow's key: what comes back carries it too. */
-static void take(void *arg, const struct tws_udp_datagram *d)
+static struct tws_target address_of(const struct tws_sockaddr *sa)
 {
-    struct association *a = arg;
+    struct tws_ip ip;
+    uint16_t port;
+
+    tws_sockaddr_get(sa, &ip, &port);
+    ip = tws_ip_unmap(ip);
+    return tws_target_from_ip(&ip, port);
+}
+
+/* The header is the flow's key: what comes back carries it too. */
+static void take(struct tws_udp_watch *w, const struct tws_udp_datagram *d)
+{
+    struct association *a = TWS_CONTAINER(w, struct association, udp);
     struct tws_open open = {.kind = TWS_KIND_UDP};
     uint8_t key[TWS_SOCKS5_DATAGRAM_HEADER_MAX];
     size_t n = 0;
@@ -97,17 +102,9 @@ static void take(void *arg, const struct tws_udp_datagram *d)
         return;
     memcpy(key, d->data.p, n);
     key[0] = key[1] = 0; /* reserved: clients may write what they like, we may not */
-    tws_sockaddr_get(&d->peer, &open.source.ip, &open.source.port);
-    open.source.type = open.source.ip.family == 4 ? TWS_TARGET_IPV4 : TWS_TARGET_IPV6;
+    open.source = address_of(&d->peer);
     tws_flows_send(a->flows, (struct tws_span){key, n}, &open,
                    (struct tws_span){d->data.p + n, d->data.n - n});
-}
-
-static void on_udp(struct tws_io *io, unsigned events)
-{
-    struct association *a = TWS_CONTAINER(io, struct association, udp);
-
-    tws_udp_drain(io, events, take, a);
 }
 
 static void deliver(void *owner, struct tws_span key, struct tws_span in)
@@ -115,7 +112,7 @@ static void deliver(void *owner, struct tws_span key, struct tws_span in)
     struct association *a = owner;
     const struct tws_udp_datagram d = {.head = key, .data = in, .peer = a->peer};
 
-    tws_udp_send(&a->sender, &d);
+    tws_udp_send(&a->udp.sender, &d);
 }
 
 /* ---- the request ---- */
@@ -140,9 +137,7 @@ static bool own_address(int fd, struct tws_target *out)
 
     if (getsockname(fd, (struct sockaddr *)&sa.ss, &sa.len) != 0)
         return false;
-    tws_sockaddr_get(&sa, &out->ip, &out->port);
-    out->ip = tws_ip_unmap(out->ip);
-    out->type = out->ip.family == 4 ? TWS_TARGET_IPV4 : TWS_TARGET_IPV6;
+    *out = address_of(&sa);
     return out->ip.family != 0;
 }
 
@@ -164,45 +159,36 @@ static int open_socket(const struct tws_arrival *a, struct tws_target *at)
     return -1;
 }
 
-static tws_err new_flows(struct association *a, struct tws_ingress *in)
-{
-    const struct tws_flows_config cfg = {.loop = in->loop,
-                                         .events = in->events,
-                                         .events_arg = in->arg,
-                                         .max = TWS_ASSOCIATION_FLOWS,
-                                         .idle_us = (uint64_t)in->udp_timeout_ms * MS,
-                                         .deliver = deliver,
-                                         .owner = a};
-
-    return tws_flows_new(&cfg, &a->flows);
-}
-
-/* Watches both sockets; false: neither. */
+/* Watches both sockets, of which it takes the second, also on failure; false: neither. */
 static bool watch(struct association *a, int tcp, int udp)
 {
     struct tws_loop *loop = a->inlet->ingress->loop;
 
-    a->sender.fd = udp;
-    if (tws_io_start(loop, &a->udp, udp, on_udp) != TWS_OK)
+    if (tws_udp_watch_start(loop, &a->udp, udp, take) != TWS_OK)
         return false;
     if (tws_io_start(loop, &a->tcp, tcp, on_tcp) == TWS_OK)
         return true;
-    tws_io_stop(&a->udp);
+    tws_udp_watch_stop(&a->udp);
     return false;
 }
 
+/* Takes `udp`, also on failure. */
 static struct association *new_association(struct tws_inlet *l, const struct tws_arrival *arrival,
                                            int udp)
 {
     struct association *a = calloc(1, sizeof *a);
     uint16_t port;
 
-    if (a == NULL)
+    if (a == NULL) {
+        tws_socket_close(udp);
         return NULL;
+    }
     a->inlet = l;
     tws_list_init(&a->association_node);
     tws_sockaddr_get(&arrival->source, &a->client, &port);
-    if (new_flows(a, l->ingress) == TWS_OK && watch(a, arrival->fd, udp))
+    if (tws_flows_of_ingress(l->ingress, TWS_ASSOCIATION_FLOWS, deliver, a, &a->flows) != TWS_OK)
+        tws_socket_close(udp);
+    else if (watch(a, arrival->fd, udp))
         return a;
     tws_flows_free(a->flows);
     free(a);
@@ -220,7 +206,6 @@ void tws_associate(struct tws_inlet *l, const struct tws_arrival *arrival)
     struct association *a = udp >= 0 ? new_association(l, arrival, udp) : NULL;
 
     if (a == NULL) {
-        tws_socket_close(udp);
         answer(arrival, in->no_udp ? TWS_SOCKS_NO_COMMAND : TWS_SOCKS_FAILURE,
                (struct tws_span){NULL, 0}, &in->partings);
         return;

@@ -17,7 +17,7 @@
 #define FLOWS_MAX 16384u
 
 struct door {
-    struct tws_io io;
+    struct tws_udp_watch udp;
     struct tws_caught_udp *caught;
 };
 
@@ -47,15 +47,9 @@ static bool is_caught(struct tws_caught_udp *u, const struct tws_udp_datagram *d
     return tws_inlet_is_for(u->inlet->conf, &d->local);
 }
 
-static struct tws_target target_of(const struct tws_ip *ip, uint16_t port)
+static void take(struct tws_udp_watch *w, const struct tws_udp_datagram *d)
 {
-    return (struct tws_target){
-        .type = ip->family == 4 ? TWS_TARGET_IPV4 : TWS_TARGET_IPV6, .ip = *ip, .port = port};
-}
-
-static void take(void *arg, const struct tws_udp_datagram *d)
-{
-    struct tws_caught_udp *u = arg;
+    struct tws_caught_udp *u = TWS_CONTAINER(w, struct door, udp)->caught;
     struct tws_open open = {.kind = TWS_KIND_UDP};
     struct key k = {.local_port = d->local_port, .family = d->local.family};
     struct tws_ip peer;
@@ -65,16 +59,9 @@ static void take(void *arg, const struct tws_udp_datagram *d)
     tws_sockaddr_get(&d->peer, &peer, &k.port);
     memcpy(k.peer, peer.bytes, peer.family == 4 ? 4 : 16);
     memcpy(k.local, d->local.bytes, d->local.family == 4 ? 4 : 16);
-    open.target = target_of(&d->local, d->local_port);
-    open.source = target_of(&peer, k.port);
+    open.target = tws_target_from_ip(&d->local, d->local_port);
+    open.source = tws_target_from_ip(&peer, k.port);
     tws_flows_send(u->flows, (struct tws_span){(const uint8_t *)&k, sizeof k}, &open, d->data);
-}
-
-static void on_io(struct tws_io *io, unsigned events)
-{
-    struct tws_caught_udp *u = TWS_CONTAINER(io, struct door, io)->caught;
-
-    tws_udp_drain(io, events, take, u);
 }
 
 /* ---- and back ---- */
@@ -134,12 +121,11 @@ static tws_err watch(struct tws_caught_udp *u, int fd)
     tws_err err = make_catching(fd);
 
     d->caught = u;
-    if (err == TWS_OK)
-        err = tws_io_start(u->inlet->ingress->loop, &d->io, fd, on_io);
-    if (err == TWS_OK)
-        u->n++;
-    else
+    if (err != TWS_OK)
         tws_socket_close(fd);
+    else
+        err = tws_udp_watch_start(u->inlet->ingress->loop, &d->udp, fd, take);
+    u->n += err == TWS_OK;
     return err;
 }
 
@@ -156,22 +142,8 @@ static tws_err open_doors(struct tws_caught_udp *u, uint16_t port)
             tws_socket_close(fds[i]);
     }
     if (err == TWS_OK)
-        u->port = port_of(u->door[0].io.fd);
+        u->port = port_of(u->door[0].udp.io.fd);
     return err;
-}
-
-static tws_err new_flows(struct tws_caught_udp *u)
-{
-    struct tws_ingress *in = u->inlet->ingress;
-    const struct tws_flows_config cfg = {.loop = in->loop,
-                                         .events = in->events,
-                                         .events_arg = in->arg,
-                                         .max = FLOWS_MAX,
-                                         .idle_us = (uint64_t)in->udp_timeout_ms * MS,
-                                         .deliver = deliver,
-                                         .owner = u};
-
-    return tws_flows_new(&cfg, &u->flows);
 }
 
 tws_err tws_caught_udp_new(struct tws_inlet *l, uint16_t port, struct tws_caught_udp **out)
@@ -184,7 +156,7 @@ tws_err tws_caught_udp_new(struct tws_inlet *l, uint16_t port, struct tws_caught
     u->inlet = l;
     u->answerers = tws_answerers_new();
     if (u->answerers != NULL)
-        err = new_flows(u);
+        err = tws_flows_of_ingress(l->ingress, FLOWS_MAX, deliver, u, &u->flows);
     if (err == TWS_OK)
         err = open_doors(u, port);
     if (err != TWS_OK) {
@@ -201,11 +173,8 @@ void tws_caught_udp_free(struct tws_caught_udp *u)
 {
     if (u == NULL)
         return;
-    for (unsigned i = 0; i < u->n; i++) {
-        int fd = u->door[i].io.fd;
-        tws_io_stop(&u->door[i].io);
-        tws_socket_close(fd);
-    }
+    for (unsigned i = 0; i < u->n; i++)
+        tws_udp_watch_stop(&u->door[i].udp);
     tws_flows_free(u->flows);
     tws_answerers_free(u->answerers);
     tws_loop_free_later(u->inlet->ingress->loop, u);

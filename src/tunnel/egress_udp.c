@@ -23,7 +23,6 @@
 
 #define NOT_ALLOWED "no rule of the user allows the address"
 #define MS          1000u
-#define BATCHES     4u     /* in a turn, then other descriptors have theirs */
 #define EARLY_MAX   16384u /* bytes that wait for an address, of a flow; carrier.c says so */
 #define EARLY_ALL   (16u * 1024u * 1024u) /* of all flows */
 
@@ -34,10 +33,9 @@ struct exit {
     struct tws_egress *egress;
     struct tws_place place;
     struct tws_resolve resolve;
-    struct tws_timer timer;  /* of resolving */
-    struct tws_dgramq early; /* came before there was a socket */
-    struct tws_io io;        /* running: there is a socket */
-    struct tws_udp_sender sender;
+    struct tws_timer timer;   /* of resolving */
+    struct tws_dgramq early;  /* came before there was a socket */
+    struct tws_udp_watch udp; /* watched: there is a socket */
     struct tws_permit permit;
     struct tws_ip_port source; /* the client's; family 0: not known */
     uint8_t *head;             /* in front of each datagram to the target; NULL: nothing */
@@ -45,8 +43,7 @@ struct exit {
     struct tws_throttle *down;
     struct tws_waiter down_wait;
     uint16_t port;
-    bool starved; /* datagrams wait in the socket, because too many wait here */
-    char text[];  /* source NUL target NUL host NUL */
+    char text[]; /* source NUL target NUL host NUL */
 };
 
 static struct exit *from_flow(struct tws_flow *f)
@@ -70,19 +67,12 @@ static void drop_early(struct exit *x)
 /* Whatever it waits for, and its socket. */
 static void stop(struct exit *x)
 {
-    int fd = x->io.fd;
-
     tws_resolve_cancel(&x->resolve);
     tws_timer_stop(&x->timer);
     tws_place_leave(x->egress, &x->place);
     tws_waiter_leave(&x->down_wait);
     drop_early(x);
-    if (!tws_io_running(&x->io))
-        return;
-    tws_io_stop(&x->io);
-    tws_udp_forget(&x->sender);
-    x->sender.fd = -1;
-    tws_socket_close(fd);
+    tws_udp_watch_stop(&x->udp);
 }
 
 static void ended(struct tws_flow *f, uint16_t code, bool by_peer)
@@ -126,7 +116,7 @@ static void fail(struct exit *x, int error)
 /* An error that an ICMP message brought, or that is the datagram's own. */
 static void on_error(struct tws_udp_sender *s, int error)
 {
-    struct exit *x = TWS_CONTAINER(s, struct exit, sender);
+    struct exit *x = TWS_CONTAINER(s, struct exit, udp.sender);
 
     if (error == EAGAIN || error == EMSGSIZE || error == EINVAL)
         x->flow.dropped++;
@@ -136,43 +126,9 @@ static void on_error(struct tws_udp_sender *s, int error)
 
 /* ---- target -> peer ---- */
 
-static void read_some(struct exit *x)
+static void take(struct tws_udp_watch *w, const struct tws_udp_datagram *d)
 {
-    struct tws_udp_datagram d[TWS_UDP_BATCH];
-    unsigned n = 0;
-
-    for (unsigned batch = 0; batch < BATCHES; batch++) {
-        x->starved = tws_flow_full(&x->flow);
-        if (x->starved || x->flow.ending)
-            return;
-        tws_err err = tws_udp_recv(x->io.fd, d, &n);
-        if (err == TWS_BLOCKED)
-            return;
-        if (err != TWS_OK) {
-            fail(x, errno);
-            return;
-        }
-        for (unsigned i = 0; i < n; i++)
-            tws_flow_put(&x->flow, d[i].data);
-        if (n < TWS_UDP_BATCH)
-            return;
-    }
-    tws_io_again(&x->io, TWS_IO_READ);
-}
-
-static void drained(struct tws_flow *f)
-{
-    struct exit *x = from_flow(f);
-
-    if (x->starved && tws_io_running(&x->io))
-        tws_io_again(&x->io, TWS_IO_READ);
-    x->starved = false;
-}
-
-static void on_io(struct tws_io *io, unsigned events)
-{
-    if (events & (TWS_IO_READ | TWS_IO_HUP))
-        read_some(TWS_CONTAINER(io, struct exit, io));
+    tws_flow_put(&TWS_CONTAINER(w, struct exit, udp)->flow, d->data);
 }
 
 /* ---- peer -> target ---- */
@@ -186,7 +142,8 @@ static void send_one(struct exit *x, struct tws_span in)
         }
         tws_throttle_take(x->down, in.n);
     }
-    tws_udp_send(&x->sender, &(struct tws_udp_datagram){.data = in, .head = {x->head, x->nhead}});
+    tws_udp_send(&x->udp.sender,
+                 &(struct tws_udp_datagram){.data = in, .head = {x->head, x->nhead}});
 }
 
 static void keep_early(struct exit *x, struct tws_span in)
@@ -205,7 +162,7 @@ static void deliver(struct tws_flow *f, struct tws_span in)
 {
     struct exit *x = from_flow(f);
 
-    if (tws_io_running(&x->io))
+    if (tws_udp_watched(&x->udp))
         send_one(x, in);
     else
         keep_early(x, in);
@@ -231,21 +188,22 @@ static void nothing(struct tws_waiter *w)
     (void)w; /* what was too fast is gone */
 }
 
-static const struct tws_flow_ops exit_ops = {
-    .deliver = deliver, .drained = drained, .ended = ended, .over = over};
+static const struct tws_flow_ops exit_ops = {.deliver = deliver, .ended = ended, .over = over};
 
 /* ---- opening ---- */
 
 static struct tws_span bound_address(int fd, uint8_t buf[TWS_TARGET_MAX])
 {
     struct tws_sockaddr sa = {.len = sizeof sa.ss};
-    struct tws_target t = {0};
     struct tws_writer w = tws_writer(buf, TWS_TARGET_MAX);
+    struct tws_target t;
+    struct tws_ip ip;
+    uint16_t port;
 
     if (getsockname(fd, (struct sockaddr *)&sa.ss, &sa.len) != 0)
         return (struct tws_span){buf, 0};
-    tws_sockaddr_get(&sa, &t.ip, &t.port);
-    t.type = t.ip.family == 4 ? TWS_TARGET_IPV4 : TWS_TARGET_IPV6;
+    tws_sockaddr_get(&sa, &ip, &port);
+    t = tws_target_from_ip(&ip, port);
     tws_target_write(&w, &t);
     return (struct tws_span){buf, w.failed ? 0 : w.len};
 }
@@ -264,13 +222,11 @@ static void begin(struct exit *x, int fd)
         tws_flow_end(&x->flow, TWS_CODE_REVOKED, NULL);
         return;
     }
-    if (tws_io_start(c->loop, &x->io, fd, on_io) != TWS_OK) {
-        int error = errno;
-        tws_socket_close(fd);
-        fail(x, error);
+    if (tws_udp_watch_start(c->loop, &x->udp, fd, take) != TWS_OK) {
+        fail(x, errno);
         return;
     }
-    x->sender = (struct tws_udp_sender){.fd = fd, .on_error = on_error};
+    x->udp.sender.on_error = on_error;
     x->flow.up = terms.up;
     x->down = terms.down;
     tws_channel_accept(x->flow.local.channel, bound_address(fd, bound), now_of(x));
@@ -289,13 +245,10 @@ static const char *host_of(const struct exit *x)
 static struct tws_target target_of(const struct exit *x, const struct tws_ip *ip)
 {
     struct tws_hostport named = {.port = x->port};
-    struct tws_target t = {.port = x->port};
+    struct tws_target t;
 
-    if (host_of(x)[0] == '\0' && ip != NULL) {
-        t.type = ip->family == 4 ? TWS_TARGET_IPV4 : TWS_TARGET_IPV6;
-        t.ip = *ip;
-        return t;
-    }
+    if (host_of(x)[0] == '\0' && ip != NULL)
+        return tws_target_from_ip(ip, x->port);
     (void)snprintf(named.host, sizeof named.host, "%s", host_of(x));
     tws_target_from_hostport(&named, &t);
     return t;
@@ -312,19 +265,13 @@ static const struct tws_outlet *outlet_of(const struct exit *x, const struct tws
     return cfg->noutlets == 0 ? NULL : tws_outlet_find(cfg->outlets, cfg->noutlets, &o, &unsure);
 }
 
-static struct tws_target as_target(const struct tws_ip_port *a)
-{
-    uint8_t type = a->ip.family == 4 ? TWS_TARGET_IPV4 : TWS_TARGET_IPV6;
-
-    return (struct tws_target){.type = a->ip.family == 0 ? 0 : type, .ip = a->ip, .port = a->port};
-}
-
 #define DGRAM 2 /* the low half of byte 13 of a PROXY header says how it travels */
 
 /* Version 2 of the PROXY protocol, once for the flow. False: no memory. */
 static bool make_head(struct exit *x, const struct tws_ip_port *to)
 {
-    struct tws_target source = as_target(&x->source), target = as_target(to);
+    struct tws_target source = tws_target_from_ip(&x->source.ip, x->source.port);
+    struct tws_target target = tws_target_from_ip(&to->ip, to->port);
     struct tws_proxy_header h;
     uint8_t bytes[TWS_PROXY_V2_MAX];
     struct tws_writer w = tws_writer(bytes, sizeof bytes);
@@ -483,7 +430,6 @@ static struct exit *new_exit(struct tws_egress *e, const struct tws_request *rq)
     x->permit = rq->permit;
     x->port = rq->open->target.port;
     x->source = tws_outlet_source(&rq->open->source);
-    x->io.fd = x->sender.fd = -1;
     tws_place_init(&x->place, start_resolving);
     tws_resolve_init(&x->resolve, on_resolved);
     tws_waiter_init(&x->down_wait, nothing);

@@ -69,11 +69,6 @@ void tws_flow_put(struct tws_flow *f, struct tws_span in)
     tws_carrier_kick(f->local.carrier);
 }
 
-bool tws_flow_full(const struct tws_flow *f)
-{
-    return f->queue.used > TWS_FLOW_QUEUE / 2;
-}
-
 /* No message takes it: who sends such must be told, and there is nothing to tell it with. */
 static void tell_too_large(const struct tws_flow *f, size_t n, size_t largest)
 {
@@ -123,8 +118,6 @@ static void pull(struct tws_local *l, const struct tws_pull *p)
         tws_session_pulled(s, out.n,
                            TWS_PULLED_DATAGRAM | (f->queue.count > 0 ? TWS_PULLED_MORE : 0));
     }
-    if (f->ops->drained != NULL && !tws_flow_full(f))
-        f->ops->drained(f);
 }
 
 static void resume_up(struct tws_waiter *w)

@@ -26,8 +26,6 @@ struct tws_flow;
 struct tws_flow_ops {
     /* One from the peer; borrowed until its message is handed out: tws_udp_send() may have it. */
     void (*deliver)(struct tws_flow *f, struct tws_span in);
-    /* The queue has room for many again. NULL: not wanted. */
-    void (*drained)(struct tws_flow *f);
     /* It ends, for `code`: nothing is delivered any more, and over() follows. NULL: not wanted. */
     void (*ended)(struct tws_flow *f, uint16_t code, bool by_peer);
     /* The channel is over; `code` is not 0 if its session is over too. Frees the owner; the
@@ -59,8 +57,6 @@ void tws_flow_fini(struct tws_flow *f);
 
 /* A datagram for the peer; copied. */
 void tws_flow_put(struct tws_flow *f, struct tws_span in);
-/* So much waits that who can wait with reading should. */
-bool tws_flow_full(const struct tws_flow *f);
 /* Something passed, either way. */
 void tws_flow_touch(struct tws_flow *f);
 /* Ends the channel; over() follows. */

@@ -424,6 +424,21 @@ tws_err tws_flows_new(const struct tws_flows_config *cfg, struct tws_flows **out
     return TWS_OK;
 }
 
+tws_err tws_flows_of_ingress(const struct tws_ingress *in, uint32_t max, tws_flows_deliver_fn *fn,
+                             void *owner, struct tws_flows **out)
+{
+    const struct tws_flows_config cfg = {.loop = in->loop,
+                                         .events = in->events,
+                                         .events_arg = in->arg,
+                                         .judge = in->judge,
+                                         .max = max,
+                                         .idle_us = (uint64_t)in->udp_timeout_ms * MS,
+                                         .deliver = fn,
+                                         .owner = owner};
+
+    return tws_flows_new(&cfg, out);
+}
+
 void tws_flows_clear(struct tws_flows *t)
 {
     struct tws_node *const lists[] = {&t->waiting, &t->unanswered, &t->answered, &t->held};

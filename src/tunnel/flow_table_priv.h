@@ -22,6 +22,10 @@
 struct tws_flows;
 struct tws_flow_entry;
 
+/* A datagram came back for a flow; borrowed until the end of the turn: tws_udp_send() may keep it.
+ */
+typedef void tws_flows_deliver_fn(void *owner, struct tws_span key, struct tws_span in);
+
 struct tws_flows_config {
     struct tws_loop *loop;
     const struct tws_ingress_events *events; /* where channels are opened */
@@ -29,9 +33,7 @@ struct tws_flows_config {
     struct tws_judge *judge; /* whose terms hold for them; NULL: nobody's */
     uint32_t max;            /* flows at once */
     uint64_t idle_us;
-    /* A datagram came back for a flow; borrowed until the end of the turn: tws_udp_send() may
-     * keep it. */
-    void (*deliver)(void *owner, struct tws_span key, struct tws_span in);
+    tws_flows_deliver_fn *deliver;
     void *owner;
 };
 
@@ -43,6 +45,10 @@ struct tws_flows_stats {
 
 /* TWS_NOMEM. */
 TWS_MUST_USE tws_err tws_flows_new(const struct tws_flows_config *cfg, struct tws_flows **out);
+/* For what comes in by an ingress: its terms, its channels. TWS_NOMEM. */
+TWS_MUST_USE tws_err tws_flows_of_ingress(const struct tws_ingress *in, uint32_t max,
+                                          tws_flows_deliver_fn *fn, void *owner,
+                                          struct tws_flows **out);
 /* Ends all flows; their channels go on to their end without it. NULL is fine. */
 void tws_flows_free(struct tws_flows *t);
 

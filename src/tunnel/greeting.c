@@ -175,12 +175,6 @@ static void on_timer(struct tws_timer *t)
 
 /* ---- the header of a proxy in front ---- */
 
-static struct tws_target target_of(const struct tws_ip *ip, uint16_t port)
-{
-    return (struct tws_target){
-        .type = ip->family == 4 ? TWS_TARGET_IPV4 : TWS_TARGET_IPV6, .ip = *ip, .port = port};
-}
-
 static enum tws_greet read_header(struct tws_greeting *g, struct tws_span in, size_t *used)
 {
     struct tws_proxy_header h;
@@ -194,7 +188,7 @@ static enum tws_greet read_header(struct tws_greeting *g, struct tws_span in, si
     }
     if (h.known) {
         tws_sockaddr_set(&g->arrival.source, &h.source, h.source_port);
-        g->arrival.original = target_of(&h.destination, h.destination_port);
+        g->arrival.original = tws_target_from_ip(&h.destination, h.destination_port);
     }
     if (g->next == NULL)
         return TWS_GREET_DONE;

@@ -152,8 +152,7 @@ static bool aim(const struct tws_inlet *l, struct tws_arrival *a)
     tws_sockaddr_get(&to, &ip, &port);
     if (!tws_inlet_is_for(conf, &ip))
         return refuse(l, a, "some other rule brought it here: it goes to none of the networks");
-    a->target = (struct tws_target){
-        .type = ip.family == 4 ? TWS_TARGET_IPV4 : TWS_TARGET_IPV6, .ip = ip, .port = port};
+    a->target = tws_target_from_ip(&ip, port);
     a->count = &l->ingress->catcher.live;
     return true;
 }

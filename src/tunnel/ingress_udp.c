@@ -19,8 +19,7 @@
 struct doors;
 
 struct door {
-    struct tws_io io;
-    struct tws_udp_sender sender;
+    struct tws_udp_watch udp;
     struct doors *doors;
 };
 
@@ -88,45 +87,36 @@ static void deliver(void *owner, struct tws_span key, struct tws_span in)
     if (k.door >= ds->n)
         return; /* it was closed: the client stops */
     const struct tws_udp_datagram d = answer_to(&k, in);
-    tws_udp_send(&ds->door[k.door].sender, &d);
+    tws_udp_send(&ds->door[k.door].udp.sender, &d);
 }
 
-static void set_source(struct tws_open *open, const struct tws_sockaddr *peer)
+static struct tws_target source_of(const struct tws_sockaddr *peer)
 {
-    struct tws_target *t = &open->source;
+    struct tws_ip ip;
+    uint16_t port;
 
-    tws_sockaddr_get(peer, &t->ip, &t->port);
-    t->ip = tws_ip_unmap(t->ip);
-    t->type = t->ip.family == 4 ? TWS_TARGET_IPV4 : TWS_TARGET_IPV6;
+    tws_sockaddr_get(peer, &ip, &port);
+    ip = tws_ip_unmap(ip);
+    return tws_target_from_ip(&ip, port);
 }
 
-static void take(void *arg, const struct tws_udp_datagram *d)
+static void take(struct tws_udp_watch *w, const struct tws_udp_datagram *d)
 {
-    struct door *door = arg;
+    const struct door *door = TWS_CONTAINER(w, struct door, udp);
     struct doors *ds = door->doors;
     struct key k = key_of((unsigned)(door - ds->door), d);
 
     ds->open.listener = ds->inlet->asked_by;
-    set_source(&ds->open, &d->peer);
+    ds->open.source = source_of(&d->peer);
     tws_flows_send(ds->flows, (struct tws_span){(const uint8_t *)&k, sizeof k}, &ds->open, d->data);
-}
-
-static void on_io(struct tws_io *io, unsigned events)
-{
-    tws_udp_drain(io, events, take, TWS_CONTAINER(io, struct door, io));
 }
 
 /* ---- what the ingress asks for ---- */
 
 static void close_doors(struct doors *ds)
 {
-    for (unsigned i = 0; i < ds->n; i++) {
-        int fd = ds->door[i].io.fd;
-        tws_io_stop(&ds->door[i].io);
-        tws_udp_forget(&ds->door[i].sender);
-        ds->door[i].sender.fd = -1;
-        tws_socket_close(fd);
-    }
+    for (unsigned i = 0; i < ds->n; i++)
+        tws_udp_watch_stop(&ds->door[i].udp);
     ds->n = 0;
 }
 
@@ -148,9 +138,8 @@ static tws_err watch(struct doors *ds, struct tws_loop *loop, const int *fds, un
     for (unsigned i = 0; i < n; i++) {
         struct door *d = &ds->door[i];
         d->doors = ds;
-        d->sender.fd = fds[i];
-        if (tws_io_start(loop, &d->io, fds[i], on_io) != TWS_OK) {
-            for (; i < n; i++)
+        if (tws_udp_watch_start(loop, &d->udp, fds[i], take) != TWS_OK) {
+            while (++i < n)
                 tws_socket_close(fds[i]);
             close_doors(ds);
             return TWS_SYS;
@@ -158,21 +147,6 @@ static tws_err watch(struct doors *ds, struct tws_loop *loop, const int *fds, un
         ds->n++;
     }
     return TWS_OK;
-}
-
-static tws_err new_flows(struct doors *ds)
-{
-    struct tws_ingress *in = ds->inlet->ingress;
-    const struct tws_flows_config cfg = {.loop = in->loop,
-                                         .events = in->events,
-                                         .events_arg = in->arg,
-                                         .judge = in->judge,
-                                         .max = FLOWS_MAX,
-                                         .idle_us = (uint64_t)in->udp_timeout_ms * MS,
-                                         .deliver = deliver,
-                                         .owner = ds};
-
-    return tws_flows_new(&cfg, &ds->flows);
 }
 
 static void set_target(struct doors *ds, const struct tws_spot *remote)
@@ -193,7 +167,7 @@ static tws_err open_udp(struct tws_inlet *l)
     ds->inlet = l;
     set_target(ds, &l->conf->remote);
     tws_spot_hostport(&l->conf->listen, 0, &where);
-    tws_err err = new_flows(ds);
+    tws_err err = tws_flows_of_ingress(l->ingress, FLOWS_MAX, deliver, ds, &ds->flows);
     if (err == TWS_OK)
         err = tws_udp_bind(&where, fds, &n);
     if (err == TWS_OK)
@@ -251,7 +225,7 @@ static void address_udp(const struct tws_inlet *l, struct tws_sockaddr *out)
 
     *out = (struct tws_sockaddr){.len = sizeof out->ss};
     if (ds == NULL || ds->n == 0 ||
-        getsockname(ds->door[0].io.fd, (struct sockaddr *)&out->ss, &out->len) != 0)
+        getsockname(ds->door[0].udp.io.fd, (struct sockaddr *)&out->ss, &out->len) != 0)
         out->len = 0;
 }
 

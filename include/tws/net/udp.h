@@ -62,9 +62,26 @@ void tws_udp_flush(void);
 /* What it has not sent yet goes out now; it tells no error. */
 void tws_udp_forget(struct tws_udp_sender *s);
 
-typedef void tws_udp_fn(void *arg, const struct tws_udp_datagram *d);
-/* Calls `fn` for each datagram that waits at a watched socket, after `events` of it; a few batches
- * in a turn, then the io is called again. `fn` may not free the io. */
-void tws_udp_drain(struct tws_io *io, unsigned events, tws_udp_fn *fn, void *arg);
+/* ---- a socket that is watched ---- */
+
+struct tws_udp_watch;
+/* One that came; borrowed until it returns. It may stop the watch, but not free it. */
+typedef void tws_udp_fn(struct tws_udp_watch *w, const struct tws_udp_datagram *d);
+
+/* Embedded by its owner; zeroed storage is one that is stopped. */
+struct tws_udp_watch {
+    struct tws_io io;
+    struct tws_udp_sender
+        sender; /* of the same socket; its on_error hears what reading tells too */
+    tws_udp_fn *take;
+};
+
+/* Hands what comes to `take`, a few batches in a turn. Takes the descriptor, also on failure:
+ * TWS_SYS with errno. */
+TWS_MUST_USE tws_err tws_udp_watch_start(struct tws_loop *loop, struct tws_udp_watch *w, int fd,
+                                         tws_udp_fn *take);
+bool tws_udp_watched(const struct tws_udp_watch *w);
+/* What it has not sent yet goes out, and the socket is closed. One that is stopped is fine. */
+void tws_udp_watch_stop(struct tws_udp_watch *w);
 
 #endif

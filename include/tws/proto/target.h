@@ -25,6 +25,9 @@ struct tws_target {
     uint16_t port;               /* 0 for TWS_TARGET_UNIX */
 };
 
+/* An address; of family 0: type 0, which is none. */
+struct tws_target tws_target_from_ip(const struct tws_ip *ip, uint16_t port);
+
 /* An IP literal becomes an address, anything else a name. */
 void tws_target_from_hostport(const struct tws_hostport *hp, struct tws_target *out);
 
