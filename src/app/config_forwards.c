@@ -202,7 +202,10 @@ static void judge_access(const struct tws_settings *s, struct tws_diag *diag,
     if (why != NULL)
         complain(s, diag, f, "%s", why);
     else if (!has_file && (f->listen_mode != NULL || f->listen_owner != NULL))
-        complain(s, diag, f, "listen_mode and listen_owner are for listen: unix:/path only");
+        complain(s, diag, f,
+                 f->reverse ? "reverse forward has no use for listen_mode and listen_owner: the "
+                              "server's keys file has them, beside the user's listen"
+                            : "listen_mode and listen_owner are for listen: unix:/path only");
 }
 
 static void judge_listen(const struct tws_settings *s, struct tws_diag *diag,
@@ -232,14 +235,16 @@ static void judge_listen(const struct tws_settings *s, struct tws_diag *diag,
     }
 }
 
-/* Where the server can listen: it resolves no names for that, and has its own descriptors. */
+/* Where the server can listen: it resolves no names for that, and has its own descriptors. What is
+ * wrong with unix sockets of datagrams is said elsewhere. */
 static bool is_of_server(const struct tws_spot *s)
 {
     struct tws_ip ip;
 
-    return s->type == TWS_SPOT_INET &&
-           (s->name[0] == '\0' || strcasecmp(s->name, "localhost") == 0 ||
-            tws_ip_parse(s->name, &ip) == TWS_OK);
+    return s->type == TWS_SPOT_UNIX ||
+           (s->type == TWS_SPOT_INET &&
+            (s->name[0] == '\0' || strcasecmp(s->name, "localhost") == 0 ||
+             tws_ip_parse(s->name, &ip) == TWS_OK));
 }
 
 static void judge_allow(const struct tws_settings *s, struct tws_diag *diag,
@@ -266,8 +271,8 @@ static void judge_reverse(const struct tws_settings *s, struct tws_diag *diag,
     tws_spot_format(&f->listen, text, sizeof text);
     complain(
         s, diag, f,
-        "reverse forward listens on \"%.80s\": give an address of the server, localhost, or no "
-        "host for all of its addresses",
+        "reverse forward listens on \"%.80s\": give an address of the server, localhost, no host "
+        "for all of its addresses, or unix:/path",
         text);
 }
 

@@ -22,7 +22,7 @@ static tws_err take_listen_rules(const struct tws_settings *s, struct tws_diag *
     if (wrong != NULL)
         tws_config_error(s, diag, "allow_listen",
                          "allow_listen: found \"%.80s\", expected an address of this machine, a "
-                         "network or localhost, each with ports",
+                         "network or localhost, each with ports, or unix:/path",
                          wrong);
     return err;
 }
@@ -44,6 +44,7 @@ static tws_err add_passphrase_user(const struct tws_settings *s, struct tws_diag
                            .max_listens = s->max_listens,
                            .tun_pool = s->tun.n > 0,
                            .rate = s->rate};
+    (void)tws_access_parse(NULL, NULL, &u->listen_access);
     tws_settings_place(s, "passwd", place, sizeof place);
     tws_config_judge_passwd(s, diag);
     if (u->allow_all)

@@ -1,4 +1,5 @@
 /* keys.c - the users of a keys file; see config.h. */
+#include "access_priv.h"
 #include "config_priv.h"
 #include "file_priv.h"
 #include "rules_priv.h"
@@ -55,7 +56,7 @@ void tws_rules_free(struct tws_rule *rules, size_t n)
 const char *tws_rules_not_to_listen(const struct tws_rule *rules, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        if (rules[i].name != NULL && strcmp(rules[i].name, "localhost") != 0)
+        if (rules[i].name != NULL && !rules[i].is_path && strcmp(rules[i].name, "localhost") != 0)
             return rules[i].name;
     return NULL;
 }
@@ -79,8 +80,11 @@ static tws_err fill_rules(const char *path, const struct tws_user_settings *from
     if (wrong != NULL)
         tws_diag_error(diag,
                        "%s:%u: user \"%s\": listen: found \"%.80s\", expected an address of the "
-                       "server, a network or localhost, each with ports",
+                       "server, a network or localhost, each with ports, or unix:/path",
                        path, from->line, from->name, wrong);
+    wrong = tws_access_parse(from->listen_mode, from->listen_owner, &to->listen_access);
+    if (wrong != NULL)
+        tws_diag_error(diag, "%s:%u: user \"%s\": %s", path, from->line, from->name, wrong);
     return TWS_OK;
 }
 

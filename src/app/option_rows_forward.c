@@ -45,7 +45,8 @@ static const struct tws_option rows[] = {
          "no file. fd:NAME are the sockets of that name that the service manager opened "
          "(FileDescriptorName=); one that it opened for an address or path given here is used "
          "too. The machine is the server's if reverse is set, and "
-         "the host an address of it or localhost. A transparent forward needs none."},
+         "the spot an address of it, localhost, or a unix socket. A transparent forward needs "
+         "none."},
     {.name = "listen_mode",
      .type = TWS_TYPE_TEXT,
      .flags = TWS_OPT_CLIENT,

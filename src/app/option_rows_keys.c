@@ -45,9 +45,28 @@ static const struct tws_option user_rows[] = {
      .offset = AT(listen),
      .arg = "ADDRESS",
      .help = "Where the server may listen for this user's reverse forwards: addresses, networks or "
-             "localhost, each with ports, such as 127.0.0.1:2222 or 10.0.0.0/8:8000-8010. All "
-             "addresses at once (0.0.0.0, ::) need a rule that spells them or has them all. Not "
-             "given: nowhere."},
+             "localhost, each with ports, such as 127.0.0.1:2222 or 10.0.0.0/8:8000-8010; unix "
+             "sockets by their path, such as unix:/run/tws-server/main/*. All addresses at "
+             "once (0.0.0.0, ::) need a rule that spells them or has them all. Not given: "
+             "nowhere."},
+    {.name = "listen_mode",
+     .type = TWS_TYPE_TEXT,
+     .flags = TWS_OPT_SERVER,
+     .offset = AT(listen_mode),
+     .min = 1,
+     .max = 4,
+     .arg = "MODE",
+     .help = "Mode of the unix sockets that the server makes for this user's reverse forwards, "
+             "such as 0660. Not given: 0600."},
+    {.name = "listen_owner",
+     .type = TWS_TYPE_TEXT,
+     .flags = TWS_OPT_SERVER,
+     .offset = AT(listen_owner),
+     .min = 1,
+     .max = 128,
+     .arg = "OWNER",
+     .help = "Their owner: user, user:group or :group, names or numbers. Not given: the "
+             "process's."},
     {.name = "tun",
      .type = TWS_TYPE_TEXT,
      .flags = TWS_OPT_SERVER | TWS_OPT_LIST,

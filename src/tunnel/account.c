@@ -20,7 +20,7 @@ static struct tws_account *from_judge(struct tws_judge *j)
 static uint16_t judge_listening(const struct tws_user *u, const struct tws_open *open,
                                 const char **why)
 {
-    struct tws_hostport where;
+    struct tws_spot where;
 
     if (tws_acl_listen(u, tws_listens_kind(open), &open->target, &where))
         return TWS_CODE_NONE;
@@ -59,7 +59,7 @@ static bool judge_address(struct tws_judge *j, const struct tws_permit *permit,
 }
 
 static bool judge_listen(struct tws_judge *j, uint8_t kind, const struct tws_target *t,
-                         struct tws_hostport *where)
+                         struct tws_spot *where)
 {
     const struct tws_user *u = from_judge(j)->user;
 

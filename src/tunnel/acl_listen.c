@@ -1,4 +1,5 @@
 /* acl_listen.c - see acl.h: where a user may listen on the server. */
+#include "tws/proto/frame.h"
 #include "tws/tunnel/acl.h"
 #include "tws/tunnel/rule.h"
 
@@ -74,13 +75,13 @@ static bool allows_localhost(const struct tws_user *u, uint8_t kind, uint16_t po
     return false;
 }
 
-static void set_host(struct tws_hostport *out, const char *host)
+static void set_host(struct tws_spot *out, const char *host)
 {
-    (void)snprintf(out->host, sizeof out->host, "%s", host);
+    (void)snprintf(out->name, sizeof out->name, "%s", host);
 }
 
 /* Both loopback addresses, or the one that is allowed. */
-static bool judge_localhost(const struct tws_user *u, uint8_t kind, struct tws_hostport *out)
+static bool judge_localhost(const struct tws_user *u, uint8_t kind, struct tws_spot *out)
 {
     static const struct tws_ip loop4 = {.family = 4, .bytes = {127, 0, 0, 1}};
     static const struct tws_ip loop6 = {.family = 6, .bytes = {[15] = 1}};
@@ -94,7 +95,7 @@ static bool judge_localhost(const struct tws_user *u, uint8_t kind, struct tws_h
 }
 
 static bool judge_ip(const struct tws_user *u, uint8_t kind, const struct tws_ip *asked,
-                     struct tws_hostport *out)
+                     struct tws_spot *out)
 {
     struct tws_ip ip = tws_ip_unmap(*asked);
 
@@ -102,16 +103,32 @@ static bool judge_ip(const struct tws_user *u, uint8_t kind, const struct tws_ip
         set_host(out, "");
         return allows_both(u, kind, out->port);
     }
-    tws_ip_format(&ip, out->host, sizeof out->host);
+    tws_ip_format(&ip, out->name, sizeof out->name);
     if (!is_zero(&ip))
         return allows_one(u, kind, &ip, out->port);
     return allows_every(u, kind, 4, out->port) || allows_both(u, kind, out->port);
 }
 
-bool tws_acl_listen(const struct tws_user *u, uint8_t kind, const struct tws_target *t,
-                    struct tws_hostport *out)
+/* A unix socket carries connections; its name fits what a spot holds, if a rule covers it. */
+static bool judge_path(const struct tws_user *u, uint8_t kind, const char *path,
+                       struct tws_spot *out)
 {
-    *out = (struct tws_hostport){.port = t->port};
+    if (kind != TWS_KIND_TCP || strlen(path) > TWS_SPOT_PATH_MAX)
+        return false;
+    *out = (struct tws_spot){.type = TWS_SPOT_UNIX};
+    memcpy(out->name, path, strlen(path) + 1);
+    for (size_t i = 0; i < u->nlisten; i++)
+        if (tws_rule_covers_path(&u->listen[i], path))
+            return true;
+    return false;
+}
+
+bool tws_acl_listen(const struct tws_user *u, uint8_t kind, const struct tws_target *t,
+                    struct tws_spot *out)
+{
+    *out = (struct tws_spot){.type = TWS_SPOT_INET, .port = t->port, .last = t->port};
+    if (t->type == TWS_TARGET_UNIX)
+        return judge_path(u, kind, t->name, out);
     if (t->type == TWS_TARGET_IPV4 || t->type == TWS_TARGET_IPV6)
         return judge_ip(u, kind, &t->ip, out);
     if (t->type != TWS_TARGET_NAME || strcasecmp(t->name, "localhost") != 0)

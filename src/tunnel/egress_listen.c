@@ -1,8 +1,8 @@
 /* egress_listen.c - see listens_priv.h; as a kind of egress, see egress_priv.h. */
+#include "entrance_priv.h"
 #include "listens_priv.h"
 
 #include "tws/base/log.h"
-#include "tws/net/listener.h"
 #include "tws/proto/code.h"
 #include "tws/proto/frame.h"
 
@@ -195,6 +195,8 @@ static bool is_one_of_localhost(const struct tws_spot *s)
 /* Whether both cannot be listened on at once. */
 static bool collide(const struct tws_spot *a, const struct tws_spot *b)
 {
+    if (a->type == TWS_SPOT_UNIX || b->type == TWS_SPOT_UNIX)
+        return a->type == b->type && is(a, b->name);
     if (a->port != b->port || a->port == 0 || (families(a) & families(b)) == 0)
         return false;
     return is_every(a) || is_every(b) || is(a, b->name) ||
@@ -257,6 +259,8 @@ static void note_address(struct listening *g)
     struct tws_hostport at;
     struct tws_ip ip;
 
+    if (g->conf.listen.type == TWS_SPOT_UNIX)
+        return;
     tws_ingress_inlet_address(g->inlet, &sa);
     tws_sockaddr_get(&sa, &ip, &at.port);
     tws_ip_format(&ip, at.host, sizeof at.host);
@@ -296,14 +300,15 @@ static void start_listening(struct listening *g, struct tws_channel *ch)
 }
 
 /* Says it here too: the user of the port is not the client's to find. */
-static tws_err refuse_busy(struct tws_listens *ls, const struct tws_request *rq, int error)
+static tws_err refuse_busy(struct tws_listens *ls, const struct tws_request *rq,
+                           const struct tws_spot *where, int error)
 {
     const struct tws_carrier *c = ls->egress->carrier;
     char why[128];
 
     if (tws_log_allow(&ls->limit, tws_carrier_now(c)))
         tws_log(TWS_LOG_WARN, "cannot listen", "session=%s user=%s listen=%s reason=\"%s%s\"",
-                c->tag, c->user, rq->target, strerror(error), tws_listener_advice(error));
+                c->tag, c->user, rq->target, strerror(error), tws_entrance_advice(where, error));
     (void)snprintf(why, sizeof why, "the server cannot listen on %.60s: %s", rq->target,
                    strerror(error));
     return tws_egress_refuse(ls->egress, rq, TWS_CODE_RESOURCES, why);
@@ -322,6 +327,16 @@ static enum tws_forward_kind kind_of(const struct tws_open *open)
     return open->speaks == 0 ? TWS_FORWARD_TCP : kinds[open->speaks];
 }
 
+/* Who may connect to a unix socket is said by the server's own configuration, not by its client. */
+static struct tws_unix_access access_of(struct tws_judge *j)
+{
+    struct tws_judge_terms terms = {0};
+
+    if (j->ops->terms(j, &terms) && terms.user != NULL)
+        return terms.user->listen_access;
+    return (struct tws_unix_access){.owner = (uid_t)-1, .group = (gid_t)-1}; /* nobody */
+}
+
 static tws_err listen_on(struct tws_listens *ls, const struct tws_request *rq,
                          const struct tws_spot *where)
 {
@@ -334,6 +349,7 @@ static tws_err listen_on(struct tws_listens *ls, const struct tws_request *rq,
     g->conf.remote = *where; /* and its port, as soon as it is known */
     if (where->name[0] == '\0')
         memcpy(g->conf.remote.name, "::", sizeof "::");
+    g->conf.access = access_of(ls->egress->judge);
     g->conf.kind = kind_of(rq->open);
     g->accepts = tws_listens_kind(rq->open);
     g->asked = rq->open->target;
@@ -341,7 +357,7 @@ static tws_err listen_on(struct tws_listens *ls, const struct tws_request *rq,
     if (err != TWS_OK) {
         int saved = errno;
         free(g);
-        return err == TWS_SYS ? refuse_busy(ls, rq, saved) : err;
+        return err == TWS_SYS ? refuse_busy(ls, rq, where, saved) : err;
     }
     start_listening(g, rq->channel);
     return TWS_OK;
@@ -379,15 +395,13 @@ tws_err tws_egress_listen(struct tws_egress *e, const struct tws_request *rq)
 {
     struct tws_listens *ls = e->listens != NULL ? e->listens : new_listens(e);
     struct place want = {.kind = tws_listens_kind(rq->open)};
-    struct tws_hostport at;
 
     if (ls == NULL)
         return TWS_NOMEM;
     if (want.kind == TWS_KIND_UDP && e->cfg->no_udp)
         return tws_egress_refuse(e, rq, TWS_CODE_FORBIDDEN, "no_udp is set on the server");
-    if (!e->judge->ops->listen(e->judge, want.kind, &rq->open->target, &at))
+    if (!e->judge->ops->listen(e->judge, want.kind, &rq->open->target, &want.where))
         return tws_egress_refuse(e, rq, TWS_CODE_FORBIDDEN, NULL);
-    want.where = tws_spot_of(&at);
     const char *why = who_keeps_it(ls, &want);
     if (why != NULL)
         return tws_egress_refuse(e, rq, TWS_CODE_RESOURCES, why);
@@ -406,12 +420,15 @@ void tws_listens_ready(struct tws_listens *ls)
 static bool is_still_allowed(const struct listening *g)
 {
     struct tws_judge *j = judge_of(g);
-    struct tws_hostport at;
+    struct tws_spot where;
 
-    if (!j->ops->listen(j, g->accepts, &g->asked, &at))
-        return false;
-    struct tws_spot where = tws_spot_of(&at);
-    return strcmp(where.name, g->conf.listen.name) == 0;
+    return j->ops->listen(j, g->accepts, &g->asked, &where) && is(&where, g->conf.listen.name);
+}
+
+static void renew_access(struct listening *g)
+{
+    g->conf.access = access_of(judge_of(g));
+    tws_ingress_renew_access(g->inlet);
 }
 
 void tws_listens_recheck(struct tws_listens *ls)
@@ -427,6 +444,8 @@ void tws_listens_recheck(struct tws_listens *ls)
         struct listening *g = TWS_CONTAINER(it, struct listening, listening_node);
         if (!is_still_allowed(g))
             end_listening(g, TWS_CODE_FORBIDDEN, "the user's rules allow it no more");
+        else
+            renew_access(g);
     }
 }
 

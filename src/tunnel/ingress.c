@@ -378,6 +378,13 @@ void tws_ingress_remove(struct tws_inlet *l)
     free_inlet(l);
 }
 
+void tws_ingress_renew_access(struct tws_inlet *l)
+{
+    if (tws_unix_socket_set_access(&l->file, &l->conf->access) != TWS_OK)
+        tws_log(TWS_LOG_WARN, "access not changed", "listen=unix:%s reason=\"%s\"", l->file.path,
+                strerror(errno));
+}
+
 void tws_ingress_changed(struct tws_inlet *l)
 {
     if (l->ops->changed != NULL)
@@ -461,9 +468,7 @@ static void set_conf(struct tws_inlet *l, const struct tws_forward *conf)
         return;
     l->conf = conf;
     l->ops = kinds[conf->kind];
-    if (tws_unix_socket_set_access(&l->file, &conf->access) != TWS_OK)
-        tws_log(TWS_LOG_WARN, "access not changed", "listen=unix:%s reason=\"%s\"", l->file.path,
-                strerror(errno));
+    tws_ingress_renew_access(l);
     if (l->ops->changed != NULL)
         l->ops->changed(l);
 }

@@ -80,6 +80,8 @@ TWS_MUST_USE tws_err tws_ingress_add(struct tws_ingress *in, const struct tws_fo
 void tws_ingress_remove(struct tws_inlet *l);
 /* Its record says something else. */
 void tws_ingress_changed(struct tws_inlet *l);
+/* Its unix socket's file gets the access that its record has now. */
+void tws_ingress_renew_access(struct tws_inlet *l);
 /* Where it listens; len 0: nowhere. */
 void tws_ingress_inlet_address(const struct tws_inlet *l, struct tws_sockaddr *out);
 /* Channels can be opened (again). */

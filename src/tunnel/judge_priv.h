@@ -37,7 +37,7 @@ struct tws_judge_ops {
                     uint16_t port);
     /* Whether the peer may have us listen on `t` for `kind` (TCP or UDP), and on what exactly. */
     bool (*listen)(struct tws_judge *j, uint8_t kind, const struct tws_target *t,
-                   struct tws_hostport *where);
+                   struct tws_spot *where);
     /* Whether another channel may be opened to the peer. */
     bool (*room)(struct tws_judge *j);
     /* False: it allows nothing any more (a removed key). */

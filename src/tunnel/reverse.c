@@ -100,7 +100,7 @@ static bool judge_address(struct tws_judge *j, const struct tws_permit *permit,
 }
 
 static bool judge_listen(struct tws_judge *j, uint8_t kind, const struct tws_target *t,
-                         struct tws_hostport *where)
+                         struct tws_spot *where)
 {
     (void)j;
     (void)kind;

@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import socket
+import stat
 import subprocess
 import threading
 import time
@@ -422,6 +423,79 @@ class ReverseForwards(Case):
         r = self.reverse(f"unix:{path}").start()
         self.assertEqual(self.curl(f"http://127.0.0.1:{r.port}/")[1], "hello\n")
         r.client.wait_log(rf"channel .*target=unix:{path} ")
+
+    def on_unix_socket(self, **user):
+        """Listens at the server on a unix socket in a directory that a rule names."""
+        r = self.reverse(self.service().port, listen=[0], rules=[f"unix:{self.folder}/r*"])
+        r.path = os.path.join(self.folder, "r.sock")
+        r.forwards[0]["listen"] = f"unix:{r.path}"
+        r.tunnel.users[0].update(user)
+        r.tunnel.write_keys()
+        return r
+
+    def ask_path(self, path):
+        with socket.socket(socket.AF_UNIX) as peer:
+            peer.settimeout(tws_e2e.WAIT)
+            peer.connect(path)
+            peer.sendall(b"by path")
+            return read_exactly(peer, 7) == b"by path"
+
+    def mode(self, path):
+        return stat.S_IMODE(os.lstat(path).st_mode)
+
+    def test_the_server_listens_on_a_unix_socket_with_the_mode_that_the_keys_file_says(self):
+        r = self.on_unix_socket().start()
+        self.assertTrue(self.ask_path(r.path))
+        self.assertEqual(self.mode(r.path), 0o600)
+        r.server.wait_log(rf"reverse listening .*user=tester ch=1 listen=unix:{r.path}$")
+        r.server.wait_log(rf"channel .*target=unix:{r.path} .*sent=7 received=7")
+        r.tunnel.users[0]["listen_mode"] = "0666"
+        r.tunnel.write_keys()
+        r.server.signal(signal.SIGHUP)
+        wait_until(lambda: self.mode(r.path) == 0o666, "the file has its new mode")
+        self.assertTrue(self.ask_path(r.path))
+        r.client.stop()
+        wait_until(lambda: not os.path.lexists(r.path), "its file is gone")
+        r.tunnel.start_client()
+        r.wait_listening()
+        r.server.stop()
+        self.assertFalse(os.path.lexists(r.path))
+
+    def test_a_unix_socket_is_taken_over_and_a_stale_file_replaced_but_no_live_one(self):
+        r = self.on_unix_socket().start()
+        old = r.client
+        old.signal(signal.SIGSTOP)
+        r.tunnel.start_client()
+        r.wait_listening()
+        self.assertTrue(self.ask_path(r.path))
+        for process in (old, r.server):
+            process.signal(signal.SIGKILL)
+            process.wait_exit()
+            process.expected = (-signal.SIGKILL,)
+        self.assertTrue(os.path.lexists(r.path))
+        r.tunnel.start_server()
+        wait_until(lambda: r.client.log.count("reverse listening session") == 2, "the new server listens")
+        self.assertTrue(self.ask_path(r.path))
+        r.client.stop()
+        with socket.socket(socket.AF_UNIX) as other:
+            wait_until(lambda: not os.path.lexists(r.path), "its file is gone")
+            other.bind(r.path)
+            other.listen()
+            r.tunnel.start_client()
+            r.client.wait_log(rf"reverse forward refused .*cannot listen on unix:{r.path}: Address already in use")
+            r.server.wait_log(rf"cannot listen .*listen=unix:{r.path} .*another program listens there \(ss -lxp")
+
+    def test_the_command_line_reverses_to_a_unix_socket_that_a_rule_allows_and_to_no_other(self):
+        r = self.on_unix_socket()
+        r.tunnel.start_server()
+        secret = os.path.join(self.folder, "secret")
+        client = self.start_tws("client", "client", f"ws://127.0.0.1:{r.tunnel.server_port}/tws",
+                                f"R:unix:{r.path}:{r.forwards[0]['remote']}", f"R:unix:{secret}:localhost:1",
+                                "--key_file", r.tunnel.client_settings["key_file"])
+        client.wait_log(rf"reverse listening .*listen=unix:{r.path} remote={r.forwards[0]['remote']}$")
+        client.wait_log(rf"reverse forward refused .*listen=unix:{secret} code=8 ")
+        self.assertTrue(self.ask_path(r.path))
+        self.assertFalse(os.path.lexists(secret))
 
     def test_a_server_that_goes_down_drains(self):
         r = self.reverse(self.service().port).start()

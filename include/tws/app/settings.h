@@ -128,7 +128,8 @@ struct tws_user_settings {
     unsigned line;
     char *name, *key_id, *key;
     struct tws_items allow, listen; /* struct tws_rule */
-    struct tws_items tun;           /* char * */
+    char *listen_mode, *listen_owner;
+    struct tws_items tun; /* char * */
     uint32_t max_channels, max_sessions, max_listens;
     uint64_t rate;
 };

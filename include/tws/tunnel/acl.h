@@ -38,14 +38,15 @@ bool tws_acl_address(const struct tws_user *u, uint8_t kind, enum tws_acl_verdic
                      const struct tws_ip *ip, uint16_t port);
 
 /*
- * Whether a user may have the server listen on `t` (an address, or the name localhost), by the
- * user's `listen` rules, for `kind` (TWS_KIND_TCP or TWS_KIND_UDP); *out is what to listen on. "::"
+ * Whether a user may have the server listen on `t` (an address, the name localhost, or a unix
+ * socket's path, which is for TCP only and by a rule for paths), by the user's `listen` rules, for
+ * `kind` (TWS_KIND_TCP or TWS_KIND_UDP); *out is what to listen on. "::"
  * and 0.0.0.0 are allowed only by a rule that has every address of the family or spells them:
  * 0.0.0.0/0, 0.0.0.0; "::", which is IPv4 too, by "::" or by both families' rules. Port 0 needs a
  * rule that has every port from 1024 on. localhost is both loopback addresses, or the one that is
  * allowed.
  */
 bool tws_acl_listen(const struct tws_user *u, uint8_t kind, const struct tws_target *t,
-                    struct tws_hostport *out);
+                    struct tws_spot *out);
 
 #endif

@@ -173,9 +173,11 @@ struct tws_user {
     struct tws_rule *allow;
     size_t nallow;
     bool allow_all;          /* passwd without rules, as tws-rust */
-    struct tws_rule *listen; /* where the server may listen for the user: prefixes, or localhost */
+    struct tws_rule *listen; /* where the server may listen for the user: prefixes, localhost, or
+                                paths */
     size_t nlisten;
-    uint32_t max_listens;   /* of all its sessions together; 0: no limit */
+    struct tws_unix_access listen_access; /* of the unix sockets there */
+    uint32_t max_listens;                 /* of all its sessions together; 0: no limit */
     struct tws_prefix *tun; /* of the client's end of an IP link: its addresses (whole length), and
                                the networks behind it */
     size_t ntun;

@@ -276,9 +276,17 @@ static const struct {
                    "  - {listen: ':1', remote: 'c:1', reverse: yes}\n",
      "f:5: two reverse forwards listen on *:1\n"},
     {SERVER PASSWD "forwards:\n  - {listen: 'a:1', remote: 'b:1', reverse: true}\n",
-     "f:4: reverse forward listens on \"a:1\": give an address of the server, localhost, or no "
-     "host "
-     "for all of its addresses\n"},
+     "f:4: reverse forward listens on \"a:1\": give an address of the server, localhost, no host "
+     "for all of its addresses, or unix:/path\n"},
+    {SERVER PASSWD "forwards:\n  - {listen: 'unix:/a', remote: 'b:1', reverse: true, "
+                   "listen_mode: '0660'}\n",
+     "f:4: reverse forward has no use for listen_mode and listen_owner: the server's keys file has "
+     "them, beside the user's listen\n"},
+    {SERVER PASSWD "forwards:\n  - {listen: 'unix:/a', remote: 'b:1', reverse: true, kind: udp}\n",
+     "f:4: forward of kind udp: listen and remote are addresses with a port\n"},
+    {SERVER PASSWD "forwards:\n  - {listen: 'unix:/a', remote: 'b:1', reverse: true}\n"
+                   "  - {listen: 'unix:/a', remote: 'b:2', reverse: true}\n",
+     "f:5: two reverse forwards listen on unix:/a\n"},
     {SERVER PASSWD "forwards:\n  - {listen: 'localhost:1', kind: socks, reverse: true}\n",
      "f:4: reverse forward of kind socks without allow: list the targets that this client connects "
      "to, such as 10.0.0.0/8:80 or *\n"},
@@ -334,7 +342,7 @@ static const struct {
      "f:2: /nowhere/keys: No such file or directory\n"},
     {"listen: ':1'\nallow: ['*']\nallow_listen: ['a.example:1']\n" PASSWD,
      "f:3: allow_listen: found \"a.example\", expected an address of this machine, a network or "
-     "localhost, each with ports\n"},
+     "localhost, each with ports, or unix:/path\n"},
     {"listen: ':1'\nallow: ['*']\npath: tws\n" PASSWD,
      "f:3: path: found \"tws\", expected a path such as /tws\n"},
     {"listen: ':1'\nallow: ['*']\ndecoy: /no/such/site\n" PASSWD,
@@ -679,7 +687,7 @@ START_TEST(a_user_listens_on_no_name_but_localhost)
     struct directory d = make_directory();
     struct tws_server_config *c = NULL;
     struct said said;
-    char path[128], yaml[256], expected[256];
+    char path[128], yaml[256], expected[512];
 
     clear_environment();
     write_file(&d, "keys.yaml", 0600,
@@ -692,7 +700,7 @@ START_TEST(a_user_listens_on_no_name_but_localhost)
     snprintf(yaml, sizeof yaml, "listen: ':1'\nkeys_file: %s\nallow_listen: ['*']\n", path);
     snprintf(expected, sizeof expected,
              "%s:2: user \"laptop\": listen: found \"*.example.com\", expected an address of the "
-             "server, a network or localhost, each with ports\n",
+             "server, a network or localhost, each with ports, or unix:/path\n",
              path);
     ck_assert_int_eq(read_server(yaml, &said, &c), TWS_CONFIG);
     ck_assert_str_eq(said.text, expected);

@@ -38,10 +38,11 @@ static const struct {
      "127.0.0.1:1:h:80: two forwards listen on 127.0.0.1:1\n", 0, NULL},
     {CLIENT_LINE "3000:h:80 2999-3001:h:80-82", NULL,
      "127.0.0.1:2999-3001:h:80-82: two forwards listen on 127.0.0.1:3000\n", 0, NULL},
+    {CLIENT_LINE "R:unix:/run/app.sock:localhost:22 R:unix:/b:unix:/c", NULL, "", 0, NULL},
     {CLIENT_LINE "R:2222:localhost:22 R:8000-8001:h:80-81", NULL, "", 0, NULL},
     {CLIENT_LINE "R:db.example:1:h:80", NULL,
      "R:db.example:1:h:80: reverse forward listens on \"db.example:1\": give an address of the "
-     "server, localhost, or no host for all of its addresses\n",
+     "server, localhost, no host for all of its addresses, or unix:/path\n",
      0, NULL},
     {CLIENT_LINE "53:1.1.1.1:53/udp 53:1.1.1.1:53", NULL, "", 2, NULL},
     {CLIENT_LINE "1080:socks 3128:http 1081:proxy", NULL, "", 3, NULL},
