@@ -221,3 +221,24 @@ save("proxy_header", {
     "v2_unix": V2 + b"\x21\x31\0\4abcd", "v2_short": V2 + b"\x21\x21\0\x0c" + ENDS4,
     "v2_long": V2 + b"\x21\x11\xff\xff" + ENDS4, "v2_family": V2 + b"\x21\x41\0\0", "http": b"GET / HTTP/1.1\r\n\r\n",
 })
+
+REQUEST = b"GET /tws?a=1 HTTP/1.1\r\n"
+FIELDS = b"Host: x\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n" \
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+OURS = FIELDS + b"Sec-WebSocket-Protocol: chat, tws.2\r\nTws-Session: AAAAAAAAAAAAAAAAAAAA-_\r\n"
+
+save("http_head", {
+    "ours": REQUEST + OURS + b"\r\n", "ours_and_more": REQUEST + OURS + b"\r\n\x82\x80",
+    "ours_10": b"GET / HTTP/1.0\r\n" + OURS + b"\r\n", "post": b"POST / HTTP/1.1\r\n" + OURS + b"\r\n",
+    "no_session": REQUEST + FIELDS + b"Sec-WebSocket-Protocol: tws.2\r\n\r\n",
+    "short_session": REQUEST + FIELDS + b"Tws-Session: AAAA\r\n\r\n",
+    "strange_session": REQUEST + FIELDS + b"Tws-Session: AAAAAAAAAAAAAAAAAAAA==\r\n\r\n",
+    "forwarded": REQUEST + b"X-Forwarded-For: 9.9.9.9, 203.0.113.7\r\n\r\n",
+    "forwarded_hole": REQUEST + b"X-Forwarded-For: 9.9.9.9, ,\r\nx-forwarded-for:\t::1 \r\n\r\n",
+    "bare_lf": b"GET / HTTP/1.1\nHost: x\n\n", "folded": REQUEST + b"A: b\r\n c\r\n\r\n",
+    "no_colon": REQUEST + b"Host\r\n\r\n", "no_name": REQUEST + b": x\r\n\r\n",
+    "no_target": b"GET  HTTP/1.1\r\n\r\n", "no_version": b"GET /\r\n\r\n", "http2": b"PRI * HTTP/2.0\r\n\r\nSM",
+    "control": b"GET /\x01 HTTP/1.1\r\n\r\n", "empty_line": b"\r\n", "ssh": b"SSH-2.0-OpenSSH_9.2\r\n",
+    "tls": b"\x16\x03\x01\x02\n\n", "cut": REQUEST + b"Host: x\r", "absolute": b"GET http://x/? HTTP/1.1\r\n\r\n",
+    "too_long": REQUEST + b"X: " + b"a" * 8192 + b"\r\n\r\n",
+})
