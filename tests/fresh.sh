@@ -13,8 +13,9 @@ set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 # shellcheck source=tests/support/packages.sh
 . "$root/tests/support/packages.sh"
+# shellcheck source=tests/support/debian.sh
+. "$root/tests/support/debian.sh"
 logs=$root/build/fresh
-suite=bookworm
 passed=0
 failed=0
 
@@ -29,46 +30,15 @@ clean_up() {
   exit "$status"
 }
 
-# "URI RELEASE" of each Debian repository of this suite that apt knows here.
-repositories() {
-  apt-get indextargets --format "\$(REPO_URI) \$(RELEASE) \$(COMPONENT)" "Identifier: Packages" "Origin: Debian" |
-    awk -v suite="$suite" '$2 ~ "^" suite && $3 == "main" { print $1, $2 }' | sort -u
-}
-
-make_debian() {
-  [ -n "$(repositories)" ] || run_as_root apt-get update -q
-  mirror=$(repositories | awk -v suite="$suite" '$2 == suite { print $1; exit }')
-  [ -n "$mirror" ] || { echo "fresh: apt on this machine knows no mirror of Debian $suite" >&2; return 1; }
-  run_as_root debootstrap --variant=minbase --keyring=/usr/share/keyrings/debian-archive-keyring.gpg \
-    "$suite" "$dir/debian" "$mirror"
-  repositories | sed 's/.*/deb & main/' | run_as_root tee "$dir/debian/etc/apt/sources.list"
-  # How this machine reaches the mirror: proxies, and whether old lists are good enough.
-  apt-config dump | grep -E '^Acquire::(https?::Proxy|Check-Valid-Until|Check-Date|Retries)' |
-    run_as_root tee "$dir/debian/etc/apt/apt.conf.d/80host" || true
-  run_as_root cp -L /etc/resolv.conf /etc/hosts "$dir/debian/etc/"
-  inside 'apt-get update -q && apt-get install -y -q --no-install-recommends gcc make git python3'
+prepare_debian() {
+  make_debian "$dir/debian" &&
+    inside "$dir/debian" 'apt-get update -q && apt-get install -y -q --no-install-recommends gcc make git python3'
 }
 
 put_clone() {
   git clone -q --no-hardlinks "$root" "$dir/tws"
   run_as_root chown -R 0:0 "$dir/tws"
   run_as_root mv "$dir/tws" "$dir/debian/root/tws"
-}
-
-# inside COMMAND: in the bare Debian, with mounts and processes of its own and a clean environment.
-inside() {
-  # shellcheck disable=SC2016 # $1 is for the inner shell
-  run_as_root unshare --mount --pid --fork --kill-child sh -eu -c '
-    mount --bind "$1" "$1" # `ip -n` wants a root that is a mount
-    mount -t proc proc "$1/proc"
-    mount --rbind /sys "$1/sys"
-    mount --rbind /dev "$1/dev"
-    mount -t tmpfs -o mode=1777 tmpfs "$1/dev/shm"
-    exec chroot "$1" env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 \
-      DEBIAN_FRONTEND=noninteractive FUZZ_SECONDS="${FUZZ_SECONDS:-20}" \
-      DEMO_SECONDS="${DEMO_SECONDS:-2}" JOBS="${JOBS:-$(nproc)}" \
-      sh -c "$2"
-  ' sh "$dir/debian" "$1" </dev/null
 }
 
 # step NAME COMMAND...: counts it and says how it ended.
@@ -93,11 +63,11 @@ trap clean_up EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-step debian make_debian
+step debian prepare_debian
 [ "$failed" -gt 0 ] || step clone put_clone
 if [ "$failed" -eq 0 ]; then
-  step demo inside "cd /root/tws && sh example/demo.sh"
-  step run inside "cd /root/tws && sh tests/run.sh $*"
+  step demo inside "$dir/debian" "cd /root/tws && sh example/demo.sh"
+  step run inside "$dir/debian" "cd /root/tws && sh tests/run.sh $*"
 fi
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

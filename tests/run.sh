@@ -19,6 +19,7 @@
 #   package   cmake --install, .deb, systemd units, manual pages
 #   demo      example/demo.sh
 #   static    only when named: build-static.sh, and what it makes in an empty root
+#   systemd   only when named: tests/systemd.sh, the package's units under a systemd that is booted for it
 #   long      only when named: see tests/long.sh
 #
 # Settings (environment): JOBS, FUZZ_SECONDS, MUTANTS, MODEL, E2E_MIB, E2E_ASAN (words; empty: all).
@@ -159,6 +160,11 @@ part_demo() {
 
 part_static() {
   step "static binary" sh tests/static.sh
+}
+
+part_systemd() {
+  [ -x build/release/tws ] || build release || return 1
+  step "units under systemd" sh tests/systemd.sh
 }
 
 part_long() {

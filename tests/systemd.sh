@@ -1,0 +1,61 @@
+#!/bin/sh
+# systemd.sh - the package's units under a real systemd: sh tests/systemd.sh [WORD...]
+#
+# Boots a bare Debian 12 (debootstrap) with the .deb of build/release in it, as a container with processes,
+# network, mounts and control groups of its own, and runs tests/package/booted.py against it (with WORDs:
+# only tests whose name has one). Needs root or sudo, and cgroup2. Logs: build/systemd.
+#
+# BASE=DIRECTORY: a Debian made before, by a run with KEEP=yes; a copy of it is booted.
+set -eu
+
+root=$(cd "$(dirname "$0")/.." && pwd)
+# shellcheck source=tests/support/packages.sh
+. "$root/tests/support/packages.sh"
+# shellcheck source=tests/support/debian.sh
+. "$root/tests/support/debian.sh"
+logs=$root/build/systemd
+
+clean_up() {
+  status=$?
+  trap - EXIT INT TERM
+  if [ "${KEEP:-no}" = yes ]; then
+    echo "kept: $dir/debian"
+  else
+    run_as_root rm -rf --one-file-system "$dir"
+  fi
+  exit "$status"
+}
+
+# What the tests need in there beside the package and what it depends on.
+fill() {
+  make_debian "$dir/debian"
+  inside "$dir/debian" 'apt-get update -q && apt-get install -y -q --no-install-recommends systemd iproute2 nftables'
+}
+
+quietly() {
+  log=$logs/$1.log
+  shift
+  "$@" >"$log" 2>&1 || { echo "FAIL $log"; tail -n 40 "$log" | sed 's/^/    | /'; exit 1; }
+}
+
+package() {
+  (cd "$root/build/release" && cpack -G DEB -B "$dir/deb")
+  run_as_root cp "$dir"/deb/tws_*.deb "$dir/debian/root/tws.deb"
+  inside "$dir/debian" 'apt-get install -y -q --no-install-recommends /root/tws.deb'
+}
+
+mkdir -p "$logs"
+need_packages debootstrap debian-archive-keyring util-linux iproute2 python3 dpkg-dev file
+[ -x "$root/build/release/tws" ] || { echo "$0: first build it: cmake --preset release && cmake --build --preset release" >&2; exit 1; }
+dir=$(mktemp -d "${TMPDIR:-/tmp}/tws-systemd.XXXXXX")
+chmod 755 "$dir"
+trap clean_up EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+if [ -n "${BASE-}" ]; then
+  quietly debian run_as_root cp -a "$BASE" "$dir/debian"
+else
+  quietly debian fill
+fi
+quietly package package
+run_as_root python3 "$root/tests/package/booted.py" "$dir/debian" "$@"
