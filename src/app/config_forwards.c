@@ -283,8 +283,10 @@ static void judge_datagrams(const struct tws_settings *s, struct tws_diag *diag,
         return;
     if (s->no_udp)
         complain(s, diag, f, "forward of kind udp, but no_udp is set: take out one of them");
-    if (f->listen.type != TWS_SPOT_INET || f->remote.type == TWS_SPOT_UNIX)
-        complain(s, diag, f, "forward of kind udp: listen and remote are addresses with a port");
+    if (f->listen.type == TWS_SPOT_UNIX || f->remote.type == TWS_SPOT_UNIX)
+        complain(s, diag, f,
+                 "forward of kind udp: unix sockets carry connections only; give addresses with a "
+                 "port, or fd:NAME to listen");
 }
 
 static void judge_networks(const struct tws_settings *s, struct tws_diag *diag,

@@ -43,7 +43,8 @@ static const struct tws_option rows[] = {
          "ports is a forward for each of them. unix:/path is a unix socket: its file is made, in "
          "place of one on which nobody listens any more, and removed at the end; unix:@name has "
          "no file. fd:NAME are the sockets of that name that the service manager opened "
-         "(FileDescriptorName=); one that it opened for an address or path given here is used "
+         "(FileDescriptorName=), those of datagrams for kind udp; one that it opened for an "
+         "address or path given here is used "
          "too. The machine is the server's if reverse is set, and "
          "the spot an address of it, localhost, or a unix socket. A transparent forward needs "
          "none."},

@@ -127,24 +127,43 @@ static bool has_name(int fd, const char *name, const void *what)
     return strcmp(name, what) == 0;
 }
 
-/* Its address, if it is a stream socket that listens; len 0 otherwise. */
-static struct tws_sockaddr address_of(int fd)
+static bool has_type(int fd, int type)
+{
+    int has = 0;
+    socklen_t len = sizeof has;
+
+    return getsockopt(fd, SOL_SOCKET, SO_TYPE, &has, &len) == 0 && has == type;
+}
+
+static bool listens(int fd)
+{
+    int yes = 0;
+    socklen_t len = sizeof yes;
+
+    return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &yes, &len) == 0 && yes;
+}
+
+/* Its address, if it is of that type, and of streams listens; len 0 otherwise. */
+static struct tws_sockaddr address_of(int fd, int type)
 {
     struct tws_sockaddr sa = {.len = sizeof sa.ss};
-    int type = 0, listens = 0;
-    socklen_t len = sizeof type;
 
-    if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) != 0 || type != SOCK_STREAM ||
-        getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) != 0 || !listens ||
+    if (!has_type(fd, type) || (type == SOCK_STREAM && !listens(fd)) ||
         getsockname(fd, (struct sockaddr *)&sa.ss, &sa.len) != 0)
         sa.len = 0;
     return sa;
 }
 
+struct where {
+    const struct tws_hostport *at;
+    int type;
+};
+
 static bool is_at(int fd, const char *name, const void *what)
 {
-    const struct tws_hostport *at = what;
-    struct tws_sockaddr sa = address_of(fd);
+    const struct where *where = what;
+    const struct tws_hostport *at = where->at;
+    struct tws_sockaddr sa = address_of(fd, where->type);
     struct tws_ip ip, wanted;
     uint16_t port = 0;
 
@@ -163,7 +182,7 @@ static bool is_at(int fd, const char *name, const void *what)
 
 static bool is_at_path(int fd, const char *name, const void *what)
 {
-    struct tws_sockaddr sa = address_of(fd), wanted;
+    struct tws_sockaddr sa = address_of(fd, SOCK_STREAM), wanted;
 
     (void)name;
     return sa.len != 0 && sa.ss.ss_family == AF_UNIX &&
@@ -177,16 +196,31 @@ tws_err tws_activation_named(const struct tws_activation *a, const char *name,
     return find(a, has_name, name, out);
 }
 
-tws_err tws_activation_at(const struct tws_activation *a, const struct tws_hostport *at,
+tws_err tws_activation_at(const struct tws_activation *a, int type, const struct tws_hostport *at,
                           struct tws_inherited *out)
 {
-    return find(a, is_at, at, out);
+    const struct where where = {at, type};
+
+    return find(a, is_at, &where, out);
 }
 
 tws_err tws_activation_at_path(const struct tws_activation *a, const char *path,
                                struct tws_inherited *out)
 {
     return find(a, is_at_path, path, out);
+}
+
+void tws_inherited_keep(struct tws_inherited *in, int type)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < in->n; i++) {
+        if (has_type(in->fds[i], type))
+            in->fds[kept++] = in->fds[i];
+        else
+            tws_socket_close(in->fds[i]);
+    }
+    in->n = kept;
 }
 
 void tws_inherited_close(struct tws_inherited *in)

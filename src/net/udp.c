@@ -4,6 +4,7 @@
 #include "dial_priv.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <string.h>
 
@@ -123,6 +124,25 @@ tws_err tws_udp_bind(const struct tws_hostport *hp, int fds[TWS_UDP_SOCKETS], un
     if (err == TWS_OK || !has_no_ipv6(errno))
         return err;
     return bind_ip("0.0.0.0", hp->port, ONE_STACK, &fds[0]);
+}
+
+tws_err tws_udp_adopt(int fd)
+{
+    struct tws_sockaddr sa = {.len = sizeof sa.ss};
+    int type = 0, flags = fcntl(fd, F_GETFL);
+    socklen_t len = sizeof type;
+
+    if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) != 0 ||
+        getsockname(fd, (struct sockaddr *)&sa.ss, &sa.len) != 0)
+        return TWS_SYS;
+    if (type != SOCK_DGRAM || (sa.ss.ss_family != AF_INET && sa.ss.ss_family != AF_INET6)) {
+        errno = EPROTOTYPE;
+        return TWS_SYS;
+    }
+    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0)
+        return TWS_SYS;
+    tws_udp_prepare(fd, sa.ss.ss_family);
+    return TWS_OK;
 }
 
 static int connect_once(const struct tws_connect_from *from, const struct tws_sockaddr *to,

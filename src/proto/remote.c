@@ -36,7 +36,7 @@ static const char why_port_0[] = "a port is a number from 1 to 65535";
 static const char why_reverse_stdio[] = "stdio is on this side: it cannot be reversed with R:";
 static const char why_reverse_fd[] = "fd: names a descriptor of this process: it cannot be "
                                      "reversed with R:";
-static const char why_udp_stream[] = "stdio, unix: and fd: carry streams, not /udp";
+static const char why_udp_stream[] = "stdio and unix: carry streams, not /udp";
 
 /* One piece between colons; "unix:/path" and "fd:name" are one. */
 struct piece {
@@ -270,7 +270,7 @@ static const char *judge(const struct tws_remote *r)
         return why_reverse_stdio;
     if (r->reverse && r->listen.type == TWS_SPOT_FD)
         return why_reverse_fd;
-    if (r->kind == TWS_REMOTE_UDP && !inet)
+    if (r->kind == TWS_REMOTE_UDP && !inet && r->listen.type != TWS_SPOT_FD)
         return why_udp_stream;
     if (inet && r->listen.port == 0 && !r->reverse)
         return why_port_0; /* nobody would learn which one it became */

@@ -19,7 +19,7 @@ struct tws_entrance {
 /*
  * Sockets that listen already, the caller's to close; none: the spot is an address that is to be
  * opened. A unix socket's file is `file`'s to remove. TWS_SYS with errno; ENXIO: the service
- * manager gave none of that name.
+ * manager gave none of that name, EPROTOTYPE: none of them carries streams.
  */
 TWS_MUST_USE tws_err tws_entrance_sockets(const struct tws_entrance *e,
                                           struct tws_unix_socket *file, struct tws_inherited *out);
@@ -27,6 +27,10 @@ TWS_MUST_USE tws_err tws_entrance_sockets(const struct tws_entrance *e,
 TWS_MUST_USE tws_err tws_entrance_listen(const struct tws_entrance *e, struct tws_loop *loop,
                                          tws_accept_fn *on_accept, void *arg,
                                          struct tws_unix_socket *file, struct tws_listener **out);
+/* The same of UDP sockets: they are bound here if the service manager gave none. TWS_SYS with
+ * errno; ENXIO as above, EPROTOTYPE: it gave none of datagrams, or not of an address. */
+TWS_MUST_USE tws_err tws_entrance_datagrams(const struct tws_entrance *e,
+                                            struct tws_inherited *out);
 /* What a user can do about a failure. Constant. */
 const char *tws_entrance_advice(const struct tws_spot *at, int error);
 

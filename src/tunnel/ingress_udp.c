@@ -27,7 +27,7 @@ struct door {
 struct doors {
     struct tws_inlet *inlet;
     struct tws_flows *flows;
-    struct door door[TWS_UDP_SOCKETS];
+    struct door door[TWS_ACTIVATION_MAX];
     unsigned n;
     struct tws_open open; /* but for the source */
 };
@@ -133,14 +133,14 @@ static void close_udp(struct tws_inlet *l)
 }
 
 /* Takes the descriptors, also on failure. */
-static tws_err watch(struct doors *ds, struct tws_loop *loop, const int *fds, unsigned n)
+static tws_err watch(struct doors *ds, struct tws_loop *loop, const struct tws_inherited *in)
 {
-    for (unsigned i = 0; i < n; i++) {
+    for (size_t i = 0; i < in->n; i++) {
         struct door *d = &ds->door[i];
         d->doors = ds;
-        if (tws_udp_watch_start(loop, &d->udp, fds[i], take) != TWS_OK) {
-            while (++i < n)
-                tws_socket_close(fds[i]);
+        if (tws_udp_watch_start(loop, &d->udp, in->fds[i], take) != TWS_OK) {
+            while (++i < in->n)
+                tws_socket_close(in->fds[i]);
             close_doors(ds);
             return TWS_SYS;
         }
@@ -158,20 +158,18 @@ static void set_target(struct doors *ds, const struct tws_spot *remote)
 static tws_err open_udp(struct tws_inlet *l)
 {
     struct doors *ds = calloc(1, sizeof *ds);
-    struct tws_hostport where;
-    int fds[TWS_UDP_SOCKETS];
-    unsigned n = 0;
+    const struct tws_entrance e = {.at = &l->listen, .activation = l->ingress->activation};
+    struct tws_inherited sockets;
 
     if (ds == NULL)
         return TWS_NOMEM;
     ds->inlet = l;
     set_target(ds, &l->conf->remote);
-    tws_spot_hostport(&l->conf->listen, 0, &where);
     tws_err err = tws_flows_of_ingress(l->ingress, FLOWS_MAX, deliver, ds, &ds->flows);
     if (err == TWS_OK)
-        err = tws_udp_bind(&where, fds, &n);
+        err = tws_entrance_datagrams(&e, &sockets);
     if (err == TWS_OK)
-        err = watch(ds, l->ingress->loop, fds, n);
+        err = watch(ds, l->ingress->loop, &sockets);
     if (err != TWS_OK) {
         int saved = errno;
         tws_flows_free(ds->flows);

@@ -5,6 +5,7 @@ import signal
 import socket
 import stat
 import subprocess
+import threading
 
 import tws_e2e
 from tws_e2e import WAIT, Case, ask, free_port, needs, read_all, read_exactly, wait_until, yaml
@@ -199,6 +200,48 @@ class Activation(Case):
         tunnel.wait_links()
         self.assertTrue(ask(tunnel.port))
         self.assertRegex(server.log, "listening listen=fd:tunnel")
+
+    def test_datagrams_come_in_by_a_named_socket_and_by_its_address(self):
+        target = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.addCleanup(target.close)
+        target.bind(("127.0.0.1", 0))
+
+        def answer():
+            while True:
+                try:
+                    data, peer = target.recvfrom(2048)
+                except OSError:
+                    return
+                target.sendto(data.upper(), peer)
+        threading.Thread(target=answer, daemon=True).start()
+        remote = f"127.0.0.1:{target.getsockname()[1]}"
+        tunnel = self.tunnel(1, plain=True, start=False, allow=[remote])
+        tunnel.start_server()
+        port = free_port()
+        for number, listen in ((1, "fd:dns"), (2, f"127.0.0.1:{port}")):
+            with self.subTest(listen=listen):
+                config = self.write(f"client{number}.yaml", yaml({**tunnel.client_settings, "forwards": [
+                    {"kind": "udp", "listen": listen, "remote": remote}]}))
+                client = self.start(f"client{number}", ["systemd-socket-activate", "--datagram", f"--listen=127.0.0.1:{port}",
+                                                        "--fdname=dns", tws_e2e.TWS, "client", "--config", config])
+                client.wait_log("Listening on")
+                with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+                    peer.settimeout(WAIT)
+                    peer.connect(("127.0.0.1", port))
+                    for word in (b"starts", b"and goes on"):  # the first one starts the program, and waits for it
+                        peer.send(word)
+                        self.assertEqual(peer.recv(2048), word.upper())
+                client.stop()
+        config = self.write("client3.yaml", yaml({**tunnel.client_settings, "forwards": [
+            {"listen": "fd:dns", "remote": remote}]}))
+        client = self.start("client3", ["systemd-socket-activate", "--datagram", f"--listen=127.0.0.1:{port}", "--fdname=dns",
+                                        tws_e2e.TWS, "client", "--config", config])
+        client.expected = (1,)
+        client.wait_log("Listening on")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+            peer.sendto(b"x", ("127.0.0.1", port))
+        client.wait_log("cannot listen listen=fd:dns .*ListenStream= is for connections, ListenDatagram=")
+        self.assertEqual(client.wait_exit(), 1)
 
     def test_a_name_that_was_not_given_is_told_with_the_remedy(self):
         code, _, errors = self.run_tws("client", "ws://127.0.0.1:1/", "fd:web:h:80",

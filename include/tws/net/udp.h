@@ -24,6 +24,9 @@
  */
 TWS_MUST_USE tws_err tws_udp_bind(const struct tws_hostport *hp, int fds[TWS_UDP_SOCKETS],
                                   unsigned *n);
+/* Makes a bound socket of somebody else's one such as tws_udp_bind() makes. TWS_SYS with errno;
+ * EPROTOTYPE: it carries no datagrams of IPv4 or IPv6. It stays open. */
+TWS_MUST_USE tws_err tws_udp_adopt(int fd);
 /* A non-blocking socket that starts at `from` (connector.h; NULL: the kernel's choice) and is
  * connected to `to`. TWS_SYS with errno. */
 TWS_MUST_USE tws_err tws_udp_connect(const struct tws_connect_from *from,

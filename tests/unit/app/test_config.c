@@ -133,7 +133,7 @@ static const struct {
 } bad_udp[] = {
     {UDP_RECORD("    listen: 127.0.0.1:53\n"), "forward of kind udp without remote"},
     {UDP_RECORD("    listen: 127.0.0.1:53\n    remote: \"unix:/run/x\"\n"),
-     "forward of kind udp: listen and remote are addresses with a port"},
+     "forward of kind udp: unix sockets carry connections only"},
     {UDP_RECORD("    listen: 127.0.0.1:53\n    remote: 1.1.1.1:53\nno_udp: true\n"),
      "forward of kind udp, but no_udp is set"},
     {UDP_RECORD("    listen: 127.0.0.1:53\n    remote: 1.1.1.1:53\n  - kind: udp\n"
@@ -283,7 +283,8 @@ static const struct {
      "f:4: reverse forward has no use for listen_mode and listen_owner: the server's keys file has "
      "them, beside the user's listen\n"},
     {SERVER PASSWD "forwards:\n  - {listen: 'unix:/a', remote: 'b:1', reverse: true, kind: udp}\n",
-     "f:4: forward of kind udp: listen and remote are addresses with a port\n"},
+     "f:4: forward of kind udp: unix sockets carry connections only; give addresses with a port, "
+     "or fd:NAME to listen\n"},
     {SERVER PASSWD "forwards:\n  - {listen: 'unix:/a', remote: 'b:1', reverse: true}\n"
                    "  - {listen: 'unix:/a', remote: 'b:2', reverse: true}\n",
      "f:5: two reverse forwards listen on unix:/a\n"},

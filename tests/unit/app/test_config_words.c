@@ -181,7 +181,8 @@ static const struct {
     {TWS_OPT_CLIENT, UNIX "}\n  - {listen: 'unix:/x', remote: 'b:1'}\n",
      "f:5: two forwards listen on unix:/x\n"},
     {TWS_OPT_CLIENT, UNIX ", kind: udp}\n",
-     "f:4: forward of kind udp: listen and remote are addresses with a port\n"},
+     "f:4: forward of kind udp: unix sockets carry connections only; give addresses with a port, "
+     "or fd:NAME to listen\n"},
     {TWS_OPT_SERVER, PASSWD "allow: ['*']\nlisten: unix:/x\nlisten_mode: 0660\n", ""},
     {TWS_OPT_SERVER, PASSWD "allow: ['*']\nlisten: fd:web\n", ""},
     {TWS_OPT_SERVER, PASSWD "allow: ['*']\nlisten: ':0'\n",

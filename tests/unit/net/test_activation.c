@@ -4,6 +4,7 @@
 #include "tws/net/activation.h"
 #include "tws/net/listener.h"
 #include "tws/net/socket.h"
+#include "tws/net/udp.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -116,11 +117,41 @@ static void sockets_are_found_by_address_(int i)
     MUST(tws_activation_new(&a) == TWS_OK);
     snprintf(at.host, sizeof at.host, "%s", hosts[i].host);
     at.port = port;
-    MUST(tws_activation_at(a, &at, &in) == TWS_OK);
+    MUST(tws_activation_at(a, SOCK_STREAM, &at, &in) == TWS_OK);
     MUST(in.n == hosts[i].n);
     tws_inherited_close(&in);
     at.port++;
-    MUST(tws_activation_at(a, &at, &in) == TWS_OK);
+    MUST(tws_activation_at(a, SOCK_STREAM, &at, &in) == TWS_OK);
+    MUST(in.n == 0);
+    tws_activation_free(a);
+}
+
+static void datagrams_are_told_from_streams_(int i)
+{
+    struct tws_hostport at = {.host = "127.0.0.1"};
+    struct tws_activation *a = NULL;
+    struct tws_inherited in;
+    struct tws_sockaddr sa;
+    struct tws_ip ip = {.family = 4, .bytes = {127, 0, 0, 1}};
+
+    (void)i;
+    give("dns:dns:control:dns", NULL);
+    tws_sockaddr_set(&sa, &ip, port);
+    MUST(bind(DATAGRAM, (struct sockaddr *)&sa.ss, sa.len) == 0); /* the number that V4 has */
+    MUST(tws_activation_new(&a) == TWS_OK);
+    at.port = port;
+    MUST(tws_activation_at(a, SOCK_DGRAM, &at, &in) == TWS_OK);
+    MUST(in.n == 1);
+    MUST(tws_udp_adopt(in.fds[0]) == TWS_OK);
+    MUST((fcntl(in.fds[0], F_GETFL) & O_NONBLOCK) != 0);
+    tws_inherited_close(&in);
+    MUST(tws_activation_named(a, "dns", &in) == TWS_OK);
+    MUST(in.n == 3);
+    tws_inherited_keep(&in, SOCK_STREAM);
+    MUST(in.n == 2);
+    MUST(tws_udp_adopt(in.fds[1]) == TWS_SYS);
+    MUST(errno == EPROTOTYPE);
+    tws_inherited_keep(&in, SOCK_DGRAM);
     MUST(in.n == 0);
     tws_activation_free(a);
 }
@@ -219,6 +250,12 @@ START_TEST(sockets_are_found_by_address)
 }
 END_TEST
 
+START_TEST(datagrams_are_told_from_streams)
+{
+    run_apart(datagrams_are_told_from_streams_, _i);
+}
+END_TEST
+
 START_TEST(a_unix_socket_is_found_by_its_path)
 {
     run_apart(a_unix_socket_is_found_by_its_path_, _i);
@@ -249,6 +286,7 @@ int main(void)
 
     tcase_add_test(tc, sockets_are_found_by_name);
     tcase_add_loop_test(tc, sockets_are_found_by_address, 0, COUNT_OF(hosts));
+    tcase_add_test(tc, datagrams_are_told_from_streams);
     tcase_add_test(tc, a_unix_socket_is_found_by_its_path);
     tcase_add_loop_test(tc, what_is_not_for_this_process_is_left_alone, 0, COUNT_OF(not_ours));
     tcase_add_loop_test(tc, fewer_names_than_sockets_are_no_danger, 0, 5);
