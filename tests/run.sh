@@ -67,10 +67,16 @@ step() {
     return 0
   fi
   printf 'FAIL  %4d s  %s (%d passed, %d failed), the end of %s:\n' "$seconds" "$name" "$ok" "$bad" "$log"
-  tail -n 60 "$log" | sed 's/^/    | /'
+  tail -n 40 "$log" | cut -c 1-300 | sed 's/^/    | /'
   failures="$failures
-  $name"
+  $name
+$(failed_tests "$log")"
   return 1
+}
+
+# failed_tests LOG: the names of what failed, as unittest and ctest write them.
+failed_tests() {
+  sed -n 's/^\(FAIL\|ERROR\): /    /p; s/^[[:space:]]*[0-9]* - \(.* (\(Failed\|Timeout\|SEGFAULT\)\)/    \1/p' "$1" | head -n 20
 }
 
 build() {
@@ -134,7 +140,7 @@ part_model() {
 
 part_e2e() {
   [ -x build/release/tws ] || build release || return 1
-  step "e2e" python3 tests/e2e/run.py --tws build/release/tws
+  step "e2e" python3 tests/e2e/run.py --tws build/release/tws --jobs "$jobs"
 }
 
 # What strangers and programs can send to each way in and out; long.sh runs all of it.
@@ -144,7 +150,8 @@ asan_words="test_messages test_security test_streams test_links test_proxies tes
 part_e2e_asan() {
   [ -x build/asan/tws ] || build asan || return 1
   # shellcheck disable=SC2086 # words, or none for all
-  step "e2e with ASan and UBSan" python3 tests/e2e/run.py --tws build/asan/tws --sanitized ${E2E_ASAN-$asan_words}
+  step "e2e with ASan and UBSan" python3 tests/e2e/run.py --tws build/asan/tws --sanitized \
+    --jobs "$jobs" ${E2E_ASAN-$asan_words}
 }
 
 part_package() {

@@ -7,7 +7,7 @@ import sys
 import time
 
 import tws_e2e
-from tws_e2e import MIB, WAIT, Case, ask, connect, free_port, not_sanitized, read_exactly, wait_until, yaml
+from tws_e2e import MIB, WAIT, Case, alone, ask, connect, free_port, not_sanitized, read_exactly, wait_until, yaml
 
 CHANNELS = 10000
 
@@ -84,6 +84,7 @@ def files(count):
     return lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (count, count))
 
 
+@alone
 @not_sanitized
 class Channels(Case):
     def test_10000_open_channels_all_answer(self):
@@ -102,6 +103,7 @@ class Channels(Case):
         self.assertLess(max(grown), 60)
 
 
+@alone
 class Stalled(Case):
     def wait_still(self, count):
         """Until every buffer between the targets and the stalled readers is full."""
@@ -187,6 +189,7 @@ class Descriptors(Case):
             return False
 
 
+@alone
 class Storm(Case):
     def test_300_clients_that_all_reconnect_at_once_are_all_served(self):
         count = 60 if tws_e2e.SANITIZED else 300

@@ -9,7 +9,7 @@ import threading
 import time
 
 from two_uplinks import SERVER, TwoUplinks, needs_namespaces
-from tws_e2e import (MIB, WAIT, Case, Service, ask, connect, free_port, not_sanitized, read_all, read_exactly,
+from tws_e2e import (MIB, WAIT, Case, Service, alone, ask, connect, free_port, not_sanitized, read_all, read_exactly,
                      wait_until, yaml)
 
 
@@ -144,6 +144,7 @@ class Uplinks(Machine):
 
 
 @needs_namespaces
+@alone
 @not_sanitized
 class Bond(Machine):
     """Two uplinks of 50 Mbit/s."""

@@ -7,7 +7,7 @@ import threading
 import time
 
 from netns import SERVER, Machines, needs_wires
-from tws_e2e import MIB, WAIT, Case, Service, connect, echo, read_all, read_exactly
+from tws_e2e import MIB, WAIT, Case, Service, alone, connect, echo, read_all, read_exactly
 
 
 def exchange(peer, size, disturb):
@@ -73,6 +73,7 @@ class Ping:
 
 
 @needs_wires
+@alone
 class Wires(Case):
     """The tool itself."""
 
@@ -105,6 +106,7 @@ class Wires(Case):
 
 
 @needs_wires
+@alone
 class Silence(Case):
     """A client and a server on two machines with two uplinks between them."""
 

@@ -539,3 +539,9 @@ def not_sanitized(test):
     """For tests of size and speed, which a sanitizer makes pointless."""
     test.only_plain = True
     return test
+
+
+def alone(test):
+    """For tests that measure or need the whole machine: run.py --jobs runs them after all others."""
+    test.alone = True
+    return test
