@@ -6,6 +6,7 @@ Readiness comes from where a service manager would get it: each tws process has 
 own, so READY=1 and STATUS= tell when it listens and how many links are up. Everything started is
 ended by the test that started it, by process id, and its exit code and its sanitizer's verdict are
 part of the test."""
+import errno
 import os
 import random
 import re
@@ -69,8 +70,20 @@ def free_port(host="127.0.0.1", _given=set()):
         return port
 
 
+class Reset(socket.socket):
+    """A connection that was made and reset before connect() looked: met where the test reads or writes."""
+
+    def recv(self, *_):
+        raise ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
+
+    send = sendall = shutdown = recv
+
+
 def connect(port, host="127.0.0.1", timeout=None):
-    peer = socket.create_connection((host, port), timeout=timeout or WAIT)
+    try:
+        peer = socket.create_connection((host, port), timeout=timeout or WAIT)
+    except ConnectionResetError:
+        return Reset()
     peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return peer
 
