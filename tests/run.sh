@@ -9,7 +9,8 @@
 #   clang     clang, optimised, no warning allowed: the same tests
 #   lint      format, static analysis, layers, symbols, sizes, banned functions, documentation links
 #   asan      gcc with ASan and UBSan: the same tests
-#   fuzz      clang with ASan and UBSan: the same tests, then each fuzz target for FUZZ_SECONDS (20)
+#   fuzz      clang with ASan and UBSan: corpus replays (FUZZ_TESTS= for the same tests), then each fuzz
+#             target for FUZZ_SECONDS (20)
 #   msan      clang with MSan: corpus replays and simulator
 #   coverage  lines of proto and mux reached by units and corpora: at least 90%
 #   mutants   faults put into the code that a test must notice (a sample; MUTANTS=all for all)
@@ -22,7 +23,7 @@
 #   systemd   only when named: tests/systemd.sh, the package's units under a systemd that is booted for it
 #   long      only when named: see tests/long.sh
 #
-# Settings (environment): JOBS, FUZZ_SECONDS, MUTANTS, MODEL, E2E_MIB, E2E_ASAN (words; empty: all).
+# Settings (environment): JOBS, FUZZ_SECONDS, FUZZ_TESTS, MUTANTS, MODEL, E2E_MIB, E2E_ASAN (words; empty: all).
 set -u
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -115,8 +116,9 @@ part_lint() {
 }
 
 part_fuzz() {
-  build fuzz && check fuzz && step "fuzz ${FUZZ_SECONDS:-20} s each" \
-    tests/fuzz/run.sh build/fuzz "${FUZZ_SECONDS:-20}" "$jobs"
+  # shellcheck disable=SC2086 # a label, or nothing
+  build fuzz && step "ctest fuzz" ctest --preset fuzz -j "$jobs" ${FUZZ_TESTS--L replay} &&
+    step "fuzz ${FUZZ_SECONDS:-20} s each" tests/fuzz/run.sh build/fuzz "${FUZZ_SECONDS:-20}" "$jobs"
 }
 
 part_msan() {
