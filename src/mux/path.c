@@ -101,7 +101,8 @@ void tws_path_delivered(struct tws_path *p, const struct tws_path_mark *mark, ui
         took = mark->sent_at - mark->before_at;
     p->sent_at = mark->sent_at;
     uint64_t rate = took > 0 ? got * 1000000u / took : 0;
-    bool filled = got >= FILLED_MIN && got >= tws_path_bound(p, 0, now) / 4;
+    /* No time at all is no rate of zero: a clock that is too coarse for the way tells nothing. */
+    bool filled = took > 0 && got >= FILLED_MIN && got >= tws_path_bound(p, 0, now) / 4;
     if (rate > tws_path_rate(p) || filled)
         take_rate(p, rate, now);
     p->estimated = p->estimated || filled;

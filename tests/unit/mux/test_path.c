@@ -179,6 +179,20 @@ START_TEST(light_traffic_does_not_make_it_forget_a_rate)
 }
 END_TEST
 
+START_TEST(what_took_no_time_tells_no_rate)
+{
+    struct tws_path p;
+
+    tws_path_init(&p);
+    for (uint64_t now = S; now < 2 * S; now += MS) {
+        struct tws_path_mark m = tws_path_mark(&p, true, now);
+        tws_path_delivered(&p, &m, 1024 * 1024, 0, now);
+    }
+    ck_assert(!p.estimated);
+    ck_assert_uint_eq(tws_path_bound(&p, MESSAGE, 2 * S), 1024 * 1024);
+}
+END_TEST
+
 START_TEST(the_first_estimate_of_a_slow_way_ends_the_first_bound)
 {
     flow_init(62500, 50 * MS);
@@ -274,6 +288,7 @@ int main(void)
     tcase_add_test(tc, a_faster_pipe_is_noticed_too);
     tcase_add_test(tc, light_traffic_first_does_not_slow_the_bulk_behind_it);
     tcase_add_test(tc, light_traffic_does_not_make_it_forget_a_rate);
+    tcase_add_test(tc, what_took_no_time_tells_no_rate);
     tcase_add_test(tc, the_first_estimate_of_a_slow_way_ends_the_first_bound);
     tcase_add_test(tc, idle_time_does_not_count_as_slow_delivery);
     tcase_add_test(tc, a_longer_way_is_believed_after_a_probe);
