@@ -46,7 +46,7 @@ def start(site, what, timeout=180):
 def gap(report, options):
     asked = {"redundant": 0.5, "bond": 0.5, "auto": 1.5}
     for schedule, most in asked.items():
-        worst = 0.0
+        found = []
         for _ in range(options.rounds or 5):
             with Site([{"delay": 20, "rate": 50, "queue": QUEUE}] * 2, pour, schedule=schedule) as site:
                 peer = site.connect()
@@ -58,9 +58,9 @@ def gap(report, options):
                 time.sleep(4)
                 if site.dropped() == 0:
                     raise AssertionError("the silence hit nothing")
-                worst = max(worst, stream.gap, time.monotonic() - stream.last)
+                found.append(max(stream.gap, time.monotonic() - stream.last))
                 tws_e2e.reset(peer)
-        report.line(f"{schedule}: longest gap, one of two uplinks silent, 40 ms", worst, "s", most=most)
+        report.line(f"{schedule}: longest gap, one of two uplinks silent, 40 ms", max(found), "s", most=most, all=found)
 
 
 # ---- bond ----
