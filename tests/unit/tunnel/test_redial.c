@@ -5,7 +5,7 @@
  * The clocks are the test's: time passes, or the machine sleeps, when it says so. Sleep moves only
  * the clock that counts it, as the kernel does; a timer that fell due meanwhile fires.
  */
-#include "../net/netns.h"
+#include "netns.h"
 #include "suite.h"
 #include "tunnel_world.h"
 

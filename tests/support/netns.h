@@ -1,6 +1,6 @@
 /* netns.h - a network namespace of the test's own; Check forks, so it ends with the test. */
-#ifndef TWS_TEST_NET_NETNS_H
-#define TWS_TEST_NET_NETNS_H
+#ifndef TWS_TESTS_NETNS_H
+#define TWS_TESTS_NETNS_H
 
 #include <check.h>
 #include <net/if.h>
