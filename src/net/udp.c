@@ -7,8 +7,12 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <string.h>
+#include <time.h>
 
-#define TURN_BATCHES 4u /* then other descriptors have their turn */
+/* In a turn, then other descriptors have theirs: no more than the links send in one of theirs, or
+ * the surplus would wait here rather than in the kernel. */
+#define TURN_BATCHES 4u
+#define TURN_BYTES   65536u
 
 #define BUFFER     (1 << 21) /* asked for; without CAP_NET_ADMIN net.core.*mem_max is the most */
 #define PORT_TRIES 16
@@ -32,6 +36,7 @@ void tws_udp_prepare(int fd, int family)
 {
     set_buffer(fd, SO_RCVBUF, SO_RCVBUFFORCE);
     set_buffer(fd, SO_SNDBUF, SO_SNDBUFFORCE);
+    set_int(fd, SOL_SOCKET, SO_TIMESTAMPNS, 1);
     if (family == AF_INET6)
         set_int(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
     else if (family == AF_INET)
@@ -176,17 +181,30 @@ tws_err tws_udp_connect(const struct tws_connect_from *from, const struct tws_so
 
 /* Aligned as a cmsghdr is, which cannot be a member here (it ends in a flexible array). */
 struct control {
-    _Alignas(size_t) uint8_t
-        bytes[CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(struct sockaddr_in6))];
+    _Alignas(size_t)
+        uint8_t bytes[CMSG_SPACE(sizeof(struct timespec)) + CMSG_SPACE(sizeof(struct in6_pktinfo)) +
+                      CMSG_SPACE(sizeof(struct sockaddr_in6))];
 };
 
-static void read_control(struct msghdr *m, struct tws_udp_datagram *d)
+/* The kernel's stamps are of a clock that may be set: a moment ahead of us is no time at all. */
+static uint32_t since(const struct timespec *then, const struct timespec *now)
+{
+    int64_t us = (now->tv_sec - then->tv_sec) * 1000000 + (now->tv_nsec - then->tv_nsec) / 1000;
+
+    return us < 0 ? 0 : us < UINT32_MAX ? (uint32_t)us : UINT32_MAX;
+}
+
+static void read_control(struct msghdr *m, const struct timespec *now, struct tws_udp_datagram *d)
 {
     for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c != NULL; c = CMSG_NXTHDR(m, c)) {
         struct tws_sockaddr caught = {.len = 0};
         struct in6_pktinfo six;
         struct in_pktinfo four;
-        if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
+        struct timespec then;
+        if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_TIMESTAMPNS) {
+            memcpy(&then, CMSG_DATA(c), sizeof then);
+            d->waited_us = since(&then, now);
+        } else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
             memcpy(&six, CMSG_DATA(c), sizeof six);
             d->local.family = 6;
             memcpy(d->local.bytes, &six.ipi6_addr, 16);
@@ -198,7 +216,7 @@ static void read_control(struct msghdr *m, struct tws_udp_datagram *d)
                    (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_ORIGDSTADDR)) {
             memcpy(&caught.ss, CMSG_DATA(c), c->cmsg_len - CMSG_LEN(0));
             tws_sockaddr_get(&caught, &d->local, &d->local_port);
-            return; /* says more than the other */
+            return; /* says more than the other, and is the last */
         }
     }
 }
@@ -233,6 +251,7 @@ tws_err tws_udp_recv(int fd, struct tws_udp_datagram out[TWS_UDP_BATCH], unsigne
     static struct control control[TWS_UDP_BATCH];
     struct mmsghdr msgs[TWS_UDP_BATCH];
     struct iovec iov[TWS_UDP_BATCH];
+    struct timespec now;
 
     for (unsigned i = 0; i < TWS_UDP_BATCH; i++) {
         out[i].peer.len = sizeof out[i].peer.ss;
@@ -247,13 +266,15 @@ tws_err tws_udp_recv(int fd, struct tws_udp_datagram out[TWS_UDP_BATCH], unsigne
     int got = recvmmsg(fd, msgs, TWS_UDP_BATCH, MSG_DONTWAIT, NULL);
     if (got < 0)
         return errno == EAGAIN || errno == EINTR ? TWS_BLOCKED : TWS_SYS;
+    (void)clock_gettime(CLOCK_REALTIME, &now);
     for (int i = 0; i < got; i++) {
         out[i].data = (struct tws_span){room[i], msgs[i].msg_len};
         out[i].head = (struct tws_span){NULL, 0};
         out[i].peer.len = msgs[i].msg_hdr.msg_namelen;
         out[i].local.family = 0;
         out[i].local_port = 0;
-        read_control(&msgs[i].msg_hdr, &out[i]);
+        out[i].waited_us = 0;
+        read_control(&msgs[i].msg_hdr, &now, &out[i]);
     }
     *n = (unsigned)got;
     return TWS_OK;
@@ -339,8 +360,31 @@ void tws_udp_forget(struct tws_udp_sender *s)
 
 /* ---- watching ---- */
 
+static size_t bytes_of(const struct tws_udp_datagram *d, unsigned n)
+{
+    size_t bytes = 0;
+
+    for (unsigned i = 0; i < n; i++)
+        bytes += d[i].data.n;
+    return bytes;
+}
+
+/* Behind a whole batch more waits, as far as anybody knows. */
+static void take_all(struct tws_udp_watch *w, const struct tws_udp_datagram *d, unsigned n)
+{
+    size_t behind = bytes_of(d, n) + (n == TWS_UDP_BATCH ? TWS_UDP_MAX : 0);
+
+    for (unsigned i = 0; i < n && tws_udp_watched(w); i++) {
+        behind -= d[i].data.n;
+        if (tws_codel_drops(&w->codel, d[i].waited_us, behind, tws_loop_now(w->io.loop)))
+            w->dropped++;
+        else
+            w->take(w, &d[i]);
+    }
+}
+
 /* False: nothing more waits, or the watch was stopped. */
-static bool take_batch(struct tws_udp_watch *w)
+static bool take_batch(struct tws_udp_watch *w, size_t *bytes)
 {
     struct tws_udp_datagram d[TWS_UDP_BATCH];
     unsigned n = 0;
@@ -352,19 +396,20 @@ static bool take_batch(struct tws_udp_watch *w)
         note_error(&w->sender, errno);
         return tws_udp_watched(w);
     }
-    for (unsigned i = 0; i < n && tws_udp_watched(w); i++)
-        w->take(w, &d[i]);
+    take_all(w, d, n);
+    *bytes += bytes_of(d, n);
     return n == TWS_UDP_BATCH && tws_udp_watched(w);
 }
 
 static void on_io(struct tws_io *io, unsigned events)
 {
     struct tws_udp_watch *w = TWS_CONTAINER(io, struct tws_udp_watch, io);
+    size_t bytes = 0;
 
     if ((events & (TWS_IO_READ | TWS_IO_HUP)) == 0)
         return;
-    for (unsigned batch = 0; batch < TURN_BATCHES; batch++)
-        if (!take_batch(w))
+    for (unsigned batch = 0; batch < TURN_BATCHES && bytes < TURN_BYTES; batch++)
+        if (!take_batch(w, &bytes))
             return;
     tws_io_again(io, TWS_IO_READ);
 }

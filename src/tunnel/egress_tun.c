@@ -17,8 +17,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define QUEUE_BYTES ((size_t)256 * 1024)
-
 static struct tws_tun_port *from_local(struct tws_local *l)
 {
     return TWS_CONTAINER(l, struct tws_tun_port, local);
@@ -106,42 +104,16 @@ static void on_datagram(struct tws_local *l, struct tws_span in)
 
 /* ---- device -> client ---- */
 
-static size_t up_allowance(struct tws_tun_port *port, size_t n)
+static void pull(struct tws_local *l, const struct tws_pull *p)
 {
+    struct tws_tun_port *port = from_local(l);
     struct tws_judge_terms terms;
 
     if (!port->judge->ops->terms(port->judge, &terms))
-        return 0;
-    if (terms.up == NULL)
-        return n;
-    size_t room = tws_throttle_allows(terms.up, n, &port->up_wait);
-    if (room > 0)
-        tws_throttle_take(terms.up, n);
-    return room > 0 ? n : 0;
-}
-
-static void pull(struct tws_local *l, const struct tws_pull *pl)
-{
-    struct tws_tun_port *port = from_local(l);
-    struct tws_session *s = l->carrier->session;
-    struct tws_span next;
-
-    while ((next = tws_packet_queue_front(&port->queue)).p != NULL && next.n > pl->largest) {
-        tws_packet_queue_pop(&port->queue);
-        port->dropped_queue++;
-    }
-    if (next.p != NULL && next.n > pl->cap) {
-        tws_session_pulled(s, next.n, TWS_PULLED_LARGER);
-        return;
-    }
-    if (next.p == NULL || up_allowance(port, next.n) == 0) {
-        tws_session_pulled(s, 0, 0);
-        return;
-    }
-    memcpy(pl->buf, next.p, next.n);
-    tws_packet_queue_pop(&port->queue);
-    bool more = tws_packet_queue_front(&port->queue).p != NULL;
-    tws_session_pulled(s, next.n, TWS_PULLED_DATAGRAM | (more ? TWS_PULLED_MORE : 0));
+        tws_session_pulled(l->carrier->session, 0, 0); /* a removed key: its session is ending */
+    else
+        tws_backlog_pull(&port->backlog, l->carrier->session, p,
+                         (struct tws_backlog_rate){terms.up, &port->up_wait}, now_of(port));
 }
 
 static void resume_up(struct tws_waiter *w)
@@ -220,7 +192,7 @@ static void on_over(struct tws_local *l, uint16_t code)
     tws_ip_ungrant(port);
     tws_waiter_leave(&port->up_wait);
     tws_waiter_leave(&port->down_wait);
-    tws_packet_queue_fini(&port->queue);
+    tws_backlog_fini(&port->backlog);
     port->judge->nchannels--;
     addresses_text(port, source, sizeof source);
     if (port->code == TWS_CODE_NONE)
@@ -228,14 +200,14 @@ static void on_over(struct tws_local *l, uint16_t code)
     tws_audit(l->carrier, l->channel, source[0] != '\0' ? source : "-", "tun", port->opened_us,
               port->code == TWS_CODE_NONE ? "closed" : tws_code_text(port->code));
     if (port->dropped_source + port->dropped_rules + port->dropped_malformed + port->dropped_rate +
-            port->dropped_queue >
+            port->backlog.dropped >
         0)
         tws_log(TWS_LOG_INFO, "packets dropped",
                 "session=%s user=%s source=%llu rules=%llu malformed=%llu rate=%llu queue=%llu",
                 l->carrier->tag, l->carrier->user, (unsigned long long)port->dropped_source,
                 (unsigned long long)port->dropped_rules,
                 (unsigned long long)port->dropped_malformed, (unsigned long long)port->dropped_rate,
-                (unsigned long long)port->dropped_queue);
+                (unsigned long long)port->backlog.dropped);
     tws_loop_free_later(l->carrier->loop, port);
 }
 
@@ -271,10 +243,7 @@ static struct tws_tun_port *new_port(struct tws_egress *e, const struct tws_requ
 
     if (port == NULL)
         return NULL;
-    if (tws_packet_queue_init(&port->queue, QUEUE_BYTES) != TWS_OK) {
-        free(port);
-        return NULL;
-    }
+    tws_backlog_init(&port->backlog, TWS_IP_BACKLOG);
     port->hub = e->cfg->tun;
     port->judge = e->judge;
     port->opened_us = tws_carrier_now(e->carrier);

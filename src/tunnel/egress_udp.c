@@ -119,7 +119,7 @@ static void on_error(struct tws_udp_sender *s, int error)
     struct exit *x = TWS_CONTAINER(s, struct exit, udp.sender);
 
     if (error == EAGAIN || error == EMSGSIZE || error == EINVAL)
-        x->flow.dropped++;
+        x->flow.backlog.dropped++;
     else
         fail(x, error);
 }
@@ -137,7 +137,7 @@ static void send_one(struct exit *x, struct tws_span in)
 {
     if (x->down != NULL) {
         if (tws_throttle_allows(x->down, in.n + 1, &x->down_wait) == 0) {
-            x->flow.dropped++; /* too fast: a queue here would only be late */
+            x->flow.backlog.dropped++; /* too fast: a queue here would only be late */
             return;
         }
         tws_throttle_take(x->down, in.n);
@@ -152,7 +152,7 @@ static void keep_early(struct exit *x, struct tws_span in)
 
     if (early_bytes >= EARLY_ALL || before + in.n > EARLY_MAX ||
         tws_dgramq_put(&x->early, in, 0) != TWS_OK) {
-        x->flow.dropped++;
+        x->flow.backlog.dropped++;
         return;
     }
     early_bytes += x->early.used - before;

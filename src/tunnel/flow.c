@@ -4,8 +4,6 @@
 
 #include "tws/proto/code.h"
 
-#define MS 1000u
-
 static struct tws_flow *from_local(struct tws_local *l)
 {
     return TWS_CONTAINER(l, struct tws_flow, local);
@@ -14,11 +12,6 @@ static struct tws_flow *from_local(struct tws_local *l)
 static uint64_t now_of(const struct tws_flow *f)
 {
     return tws_loop_now(f->idle_timer.loop);
-}
-
-static uint32_t now_ms(const struct tws_flow *f)
-{
-    return (uint32_t)(now_of(f) / MS);
 }
 
 /* ---- time ---- */
@@ -44,25 +37,12 @@ static void on_idle(struct tws_timer *t)
 
 /* ---- to the peer ---- */
 
-static void drop_oldest(struct tws_flow *f)
-{
-    tws_dgramq_pop(&f->queue);
-    f->dropped++;
-}
-
 void tws_flow_put(struct tws_flow *f, struct tws_span in)
 {
-    tws_err err = TWS_OK;
-
     if (f->ending)
         return;
     tws_flow_touch(f);
-    while ((err = tws_dgramq_put(&f->queue, in, now_ms(f))) != TWS_OK && f->queue.count > 0)
-        drop_oldest(f);
-    if (err != TWS_OK) {
-        f->dropped++;
-        return;
-    }
+    tws_backlog_put(&f->backlog, in, f->active_us);
     if (!f->attached)
         return;
     tws_channel_set_ready(f->local.channel, true, f->active_us);
@@ -70,54 +50,26 @@ void tws_flow_put(struct tws_flow *f, struct tws_span in)
 }
 
 /* No message takes it: who sends such must be told, and there is nothing to tell it with. */
-static void tell_too_large(const struct tws_flow *f, size_t n, size_t largest)
+static void tell_too_large(struct tws_flow *f, size_t largest)
 {
     struct tws_carrier *c = f->local.carrier;
+    size_t n = f->backlog.too_large;
 
-    if (tws_log_allow(&c->unreached_limit, now_of(f)))
+    f->backlog.too_large = 0;
+    if (n > 0 && tws_log_allow(&c->unreached_limit, now_of(f)))
         tws_log(TWS_LOG_WARN, "datagram dropped",
                 "session=%s source=%s target=%s bytes=%zu reason=\"no more than %zu fit into a "
                 "message; the other side's max_message says so\"",
                 c->tag, f->source, f->target, n, largest);
 }
 
-/* The next one to be sent, or false. */
-static bool next(struct tws_flow *f, size_t largest, struct tws_span *out)
-{
-    uint32_t at;
-
-    while (tws_dgramq_peek(&f->queue, out, &at)) {
-        if (now_ms(f) - at <= TWS_FLOW_OLD_MS && out->n <= largest)
-            return true;
-        if (out->n > largest)
-            tell_too_large(f, out->n, largest);
-        drop_oldest(f);
-    }
-    return false;
-}
-
 static void pull(struct tws_local *l, const struct tws_pull *p)
 {
     struct tws_flow *f = from_local(l);
-    struct tws_session *s = l->carrier->session;
-    struct tws_span out;
 
-    if (!next(f, p->largest, &out)) {
-        tws_session_pulled(s, 0, 0);
-    } else if (out.n > p->cap) {
-        tws_session_pulled(s, out.n, TWS_PULLED_LARGER);
-        return;
-    } else if (f->up != NULL && tws_throttle_allows(f->up, out.n + 1, &f->up_wait) == 0) {
-        tws_session_pulled(s, 0, 0);
-        return;
-    } else {
-        memcpy(p->buf, out.p, out.n);
-        if (f->up != NULL)
-            tws_throttle_take(f->up, out.n);
-        tws_dgramq_pop(&f->queue);
-        tws_session_pulled(s, out.n,
-                           TWS_PULLED_DATAGRAM | (f->queue.count > 0 ? TWS_PULLED_MORE : 0));
-    }
+    tws_backlog_pull(&f->backlog, l->carrier->session, p,
+                     (struct tws_backlog_rate){f->up, &f->up_wait}, now_of(f));
+    tell_too_large(f, p->largest);
 }
 
 static void resume_up(struct tws_waiter *w)
@@ -235,7 +187,7 @@ void tws_flow_init(struct tws_flow *f, struct tws_loop *loop, const struct tws_f
                    uint64_t idle_us)
 {
     *f = (struct tws_flow){.ops = ops, .idle_us = idle_us, .source = "-", .target = "-"};
-    tws_dgramq_init(&f->queue, &tws_mem_default, TWS_FLOW_QUEUE);
+    tws_backlog_init(&f->backlog, TWS_FLOW_QUEUE);
     tws_timer_init(&f->idle_timer, loop, on_idle);
     tws_waiter_init(&f->up_wait, resume_up);
     tws_flow_touch(f);
@@ -248,7 +200,7 @@ void tws_flow_attach(struct tws_flow *f, struct tws_carrier *c, struct tws_chann
     tws_local_attach(&f->local, &flow_ops, c, ch);
     tws_flow_touch(f);
     tws_timer_start(&f->idle_timer, f->idle_us);
-    if (f->queue.count > 0)
+    if (!tws_backlog_empty(&f->backlog))
         tws_channel_set_ready(ch, true, f->active_us);
     tws_carrier_kick(c);
 }
@@ -258,5 +210,5 @@ void tws_flow_fini(struct tws_flow *f)
     f->ending = true;
     tws_timer_stop(&f->idle_timer);
     tws_waiter_leave(&f->up_wait);
-    tws_dgramq_fini(&f->queue);
+    tws_backlog_fini(&f->backlog);
 }

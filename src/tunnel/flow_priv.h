@@ -1,11 +1,11 @@
 /*
  * flow_priv.h - one flow of datagrams <-> one channel.
  *
- *      tws_flow_put() -> queue -> ready -> pull: copied into the message
+ *      tws_flow_put() -> backlog -> ready -> pull: copied into the message
  *      channel's datagram -> deliver(): borrowed from the message, passed on or dropped
  *
- * What waits is bounded in bytes and in time; when more comes, the oldest goes. A flow without
- * datagrams for its idle time ends by itself, with RESET; so does one whose peer ended it.
+ * What waits is bounded in bytes and in time (backlog_priv.h). A flow without datagrams for its
+ * idle time ends by itself, with RESET; so does one whose peer ended it.
  *
  * Embedded by its owner: a socket of its own (egress_udp.c), or a table of many flows behind one
  * socket (flow_table.c).
@@ -13,13 +13,10 @@
 #ifndef TWS_TUNNEL_FLOW_PRIV_H
 #define TWS_TUNNEL_FLOW_PRIV_H
 
+#include "backlog_priv.h"
 #include "carrier_priv.h"
-#include "throttle_priv.h"
 
-#include "tws/base/dgramq.h"
-
-#define TWS_FLOW_QUEUE  (256u * 1024u) /* bytes that wait, with 8 more for each */
-#define TWS_FLOW_OLD_MS 5000u          /* what waited longer is of no use any more */
+#define TWS_FLOW_QUEUE (256u * 1024u) /* bytes that wait, with 8 more for each */
 
 struct tws_flow;
 
@@ -36,12 +33,11 @@ struct tws_flow_ops {
 struct tws_flow {
     struct tws_local local;
     const struct tws_flow_ops *ops;
-    struct tws_dgramq queue;
+    struct tws_backlog backlog; /* to the peer; owners count here what they drop */
     struct tws_timer idle_timer;
     struct tws_waiter up_wait;
     struct tws_throttle *up; /* of what it sends to the peer; NULL: no limit */
     uint64_t idle_us, active_us;
-    uint64_t dropped;            /* too many, too old, or too large to be sent */
     const char *source, *target; /* for the log; the owner's */
     uint64_t since_us;
     uint16_t code; /* why it ended */

@@ -108,7 +108,7 @@ static void take_out(struct tws_flow_entry *e)
     *at = e->chain;
     tws_list_unlink(&e->state_node);
     t->count--;
-    t->ended.dropped += e->flow.dropped;
+    t->ended.dropped += e->flow.backlog.dropped;
     e->table = NULL;
 }
 
@@ -146,7 +146,7 @@ static bool is_too_fast(struct tws_flow_entry *e, size_t n)
     if (e->down == NULL)
         return false;
     if (tws_throttle_allows(e->down, n + 1, &e->down_wait) == 0) {
-        e->flow.dropped++;
+        e->flow.backlog.dropped++;
         return true;
     }
     tws_throttle_take(e->down, n);
@@ -368,7 +368,7 @@ static void on_sweep(struct tws_timer *timer)
     TWS_LIST_EACH(it, next, &t->waiting)
     {
         struct tws_flow_entry *e = TWS_CONTAINER(it, struct tws_flow_entry, state_node);
-        if (now - e->flow.active_us >= TWS_FLOW_OLD_MS * MS)
+        if (now - e->flow.active_us >= TWS_BACKLOG_OLD_MS * MS)
             end(e, TWS_CODE_TIMEOUT);
     }
     TWS_LIST_EACH(it, next, &t->held)

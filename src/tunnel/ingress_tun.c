@@ -5,6 +5,7 @@
  * The device, its addresses and its routes stay while there is no channel, so that nothing takes
  * another way meanwhile; packets wait in the kernel's queue of the device, or are lost there.
  */
+#include "backlog_priv.h"
 #include "inlet_priv.h"
 #include "ip_detour_priv.h"
 #include "relay_priv.h"
@@ -24,7 +25,6 @@
 
 #define FIRST_PAUSE_US 1000000u
 #define LAST_PAUSE_US  30000000u
-#define SKIPS          32 /* packets not worth sending that are read in one go */
 
 struct way;
 
@@ -42,6 +42,7 @@ struct way {
     struct tws_ip_device device;
     struct tws_ip_detour detour;
     struct tws_io io;
+    struct tws_backlog backlog; /* read while there is an end */
     struct tws_timer retry;
     uint64_t pause_us;
     struct end *end;  /* carries packets; NULL: none does */
@@ -70,36 +71,52 @@ static bool is_worth_it(const struct tws_ip_packet *p)
            !tws_ip_is_link_local(&p->source);
 }
 
-static size_t read_packet(struct way *w, uint8_t *buf, size_t cap)
+static void take(void *arg, uint8_t *bytes, size_t n)
 {
-    for (int i = 0; i < SKIPS; i++) {
-        struct tws_ip_packet p;
-        size_t n = tws_ip_device_read(&w->device, buf, cap);
+    struct way *w = arg;
+    struct tws_ip_packet p;
 
-        if (n == 0)
-            return 0;
-        if (tws_ip_packet_read((struct tws_span){buf, n}, &p) != TWS_OK || !is_worth_it(&p))
-            continue;
-        tws_ip_packet_clamp(buf, n, &p, w->device.mtu);
-        return n;
-    }
-    tws_io_again(&w->io, TWS_IO_READ);
-    return 0;
+    if (tws_ip_packet_read((struct tws_span){bytes, n}, &p) != TWS_OK || !is_worth_it(&p))
+        return;
+    tws_ip_packet_clamp(bytes, n, &p, w->device.mtu);
+    tws_backlog_put(&w->backlog, (struct tws_span){bytes, n}, now_of(w->end));
+    tws_channel_set_ready(w->end->local.channel, true, now_of(w->end));
+}
+
+static void on_device(struct tws_io *io, unsigned events)
+{
+    struct way *w = TWS_CONTAINER(io, struct way, io);
+
+    if (w->end == NULL || !(events & (TWS_IO_READ | TWS_IO_HUP)))
+        return;
+    tws_ip_device_drain(&w->device, io, take, w);
+    tws_carrier_kick(w->end->local.carrier);
+}
+
+static void tell_too_large(struct way *w, const struct tws_pull *p)
+{
+    size_t n = w->backlog.too_large;
+
+    w->backlog.too_large = 0;
+    if (n > 0 && tws_log_allow(&w->limit, now_of(w->end)))
+        tws_log(
+            TWS_LOG_WARN, "packet dropped",
+            "device=%s bytes=%zu reason=\"no more than %zu fit into a message: lower the mtu, or "
+            "raise the server's max_message\"",
+            w->device.tun.name, n, p->largest);
 }
 
 static void pull(struct tws_local *l, const struct tws_pull *p)
 {
     struct way *w = from_local(l)->way;
-    struct tws_session *s = l->carrier->session;
 
-    if (w == NULL || w->end != from_local(l) || w->device.mtu > p->largest) {
-        tws_session_pulled(s, 0, 0);
-    } else if (p->cap < w->device.mtu) {
-        tws_session_pulled(s, w->device.mtu, TWS_PULLED_LARGER);
-    } else {
-        size_t n = read_packet(w, p->buf, p->cap);
-        tws_session_pulled(s, n, n > 0 ? TWS_PULLED_DATAGRAM | TWS_PULLED_MORE : 0);
+    if (w == NULL || w->end != from_local(l)) {
+        tws_session_pulled(l->carrier->session, 0, 0);
+        return;
     }
+    tws_backlog_pull(&w->backlog, l->carrier->session, p, (struct tws_backlog_rate){NULL, NULL},
+                     now_of(w->end));
+    tell_too_large(w, p);
 }
 
 static void on_datagram(struct tws_local *l, struct tws_span in)
@@ -115,17 +132,6 @@ static void on_datagram(struct tws_local *l, struct tws_span in)
         in.p = w->device.packet;
     }
     (void)tws_ip_device_write(&w->device, in);
-}
-
-static void on_device(struct tws_io *io, unsigned events)
-{
-    struct way *w = TWS_CONTAINER(io, struct way, io);
-
-    (void)events;
-    if (w->end == NULL)
-        return;
-    tws_channel_set_ready(w->end->local.channel, true, now_of(w->end));
-    tws_carrier_kick(w->end->local.carrier);
 }
 
 /* ---- addresses and routes ---- */
@@ -282,6 +288,7 @@ static void on_opened(struct tws_local *l, struct tws_span bound)
     w->pause_us = FIRST_PAUSE_US;
     tell_open(w);
     tws_channel_set_ready(l->channel, true, now_of(e));
+    tws_io_again(&w->io, TWS_IO_READ);
 }
 
 static void on_readable(struct tws_local *l)
@@ -409,6 +416,7 @@ static tws_err tun_open(struct tws_inlet *l)
     w->inlet = l;
     w->conf = *l->conf->tun;
     w->pause_us = FIRST_PAUSE_US;
+    tws_backlog_init(&w->backlog, TWS_IP_BACKLOG);
     tws_timer_init(&w->retry, l->ingress->loop, on_retry);
     tws_err err = start(w);
     if (err != TWS_OK) {
@@ -438,6 +446,7 @@ static void tun_close(struct tws_inlet *l)
     hang_up(w->end, TWS_CODE_NONE);
     tws_ip_detour_stop(&w->detour);
     tws_ip_device_close(&w->device);
+    tws_backlog_fini(&w->backlog);
     tws_loop_free_later(l->ingress->loop, w);
 }
 

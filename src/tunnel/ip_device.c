@@ -9,6 +9,11 @@
 #include <string.h>
 #include <unistd.h>
 
+/* In a turn: no more than the links send in one of theirs, or the backlog would only grow. What is
+ * too much waits in the kernel, or is lost there. */
+#define TURN_PACKETS 128u
+#define TURN_BYTES   98304u
+
 /* ---- what goes wrong ---- */
 
 /* `what` is the object of the complaint, `how` the command that an administrator would give. */
@@ -221,14 +226,29 @@ char tws_ip_setting(const char *path)
 
 /* ---- packets ---- */
 
-size_t tws_ip_device_read(struct tws_ip_device *d, void *buf, size_t cap)
+/* 0: none waits. */
+static size_t read_one(struct tws_ip_device *d)
 {
     ssize_t n;
 
     do
-        n = read(d->tun.fd, buf, cap);
+        n = read(d->tun.fd, d->packet, TWS_IP_PACKET_MAX);
     while (n < 0 && errno == EINTR);
     return n > 0 ? (size_t)n : 0;
+}
+
+void tws_ip_device_drain(struct tws_ip_device *d, struct tws_io *io, tws_ip_take_fn *take,
+                         void *arg)
+{
+    size_t bytes = 0, n;
+
+    for (unsigned i = 0; i < TURN_PACKETS && bytes < TURN_BYTES; i++, bytes += n) {
+        n = read_one(d);
+        if (n == 0)
+            return;
+        take(arg, d->packet, n);
+    }
+    tws_io_again(io, TWS_IO_READ);
 }
 
 bool tws_ip_device_write(struct tws_ip_device *d, struct tws_span packet)

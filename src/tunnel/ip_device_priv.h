@@ -48,9 +48,15 @@ void tws_ip_device_remove_route(struct tws_ip_device *d, const struct tws_prefix
 /* The first character of a setting of the kernel's, a file in /proc/sys; 0: not known. */
 char tws_ip_setting(const char *path);
 
-/* One packet out of the device: its length; 0: none now, or none ever (logged: the device is
- * gone). */
-size_t tws_ip_device_read(struct tws_ip_device *d, void *buf, size_t cap);
+#define TWS_IP_BACKLOG (1u << 20) /* bytes of packets that wait for their channel, of one device   \
+                                   */
+
+/* One that came out of the device; it may be changed, and is gone when this returns. */
+typedef void tws_ip_take_fn(void *arg, uint8_t *packet, size_t n);
+/* Hands those that wait to `take`, as many as a turn has room for; then `io`, which watches the
+ * device, is called again. */
+void tws_ip_device_drain(struct tws_ip_device *d, struct tws_io *io, tws_ip_take_fn *take,
+                         void *arg);
 /* One packet into it. False: the kernel does not take it. */
 bool tws_ip_device_write(struct tws_ip_device *d, struct tws_span packet);
 

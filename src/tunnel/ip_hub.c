@@ -8,13 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BATCH 128 /* packets read in one turn */
-
 /* ---- device -> ports ---- */
 
-static void deliver(struct tws_ip_hub *hub, size_t n)
+static void take(void *arg, uint8_t *bytes, size_t n)
 {
-    uint8_t *bytes = hub->device.packet;
+    struct tws_ip_hub *hub = arg;
     struct tws_ip_packet p;
     struct tws_tun_port *port = NULL;
 
@@ -25,11 +23,9 @@ static void deliver(struct tws_ip_hub *hub, size_t n)
         return;
     }
     tws_ip_packet_clamp(bytes, n, &p, hub->device.mtu);
-    if (!tws_packet_queue_push(&port->queue, (struct tws_span){bytes, n})) {
-        port->dropped_queue++;
-        return;
-    }
-    tws_channel_set_ready(port->local.channel, true, tws_carrier_now(port->local.carrier));
+    uint64_t now = tws_carrier_now(port->local.carrier);
+    tws_backlog_put(&port->backlog, (struct tws_span){bytes, n}, now);
+    tws_channel_set_ready(port->local.channel, true, now);
     tws_carrier_kick(port->local.carrier);
 }
 
@@ -37,15 +33,8 @@ static void on_device(struct tws_io *io, unsigned events)
 {
     struct tws_ip_hub *hub = TWS_CONTAINER(io, struct tws_ip_hub, io);
 
-    if (!(events & (TWS_IO_READ | TWS_IO_HUP)))
-        return;
-    for (int i = 0; i < BATCH; i++) {
-        size_t n = tws_ip_device_read(&hub->device, hub->device.packet, TWS_IP_PACKET_MAX);
-        if (n == 0)
-            return;
-        deliver(hub, n);
-    }
-    tws_io_again(io, TWS_IO_READ);
+    if (events & (TWS_IO_READ | TWS_IO_HUP))
+        tws_ip_device_drain(&hub->device, io, take, hub);
 }
 
 /* ---- life ---- */

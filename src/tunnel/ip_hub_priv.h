@@ -2,15 +2,16 @@
  * ip_hub_priv.h - the server's end of all IP links: one TUN device, and a routing table that says
  * which client's port a packet from it goes to.
  *
- *      device -> table -> port's queue -> channel            (ip_hub.c)
+ *      device -> table -> port's backlog -> channel          (ip_hub.c)
  *      channel -> source, rules, rate -> device              (egress_tun.c)
  *
- * A packet is never stored but in its port's queue, which has a fixed size; what does not fit, and
- * what belongs to nobody, is dropped and counted.
+ * A packet is never stored but in its port's backlog; what that drops, and what belongs to nobody,
+ * is counted.
  */
 #ifndef TWS_TUNNEL_IP_HUB_PRIV_H
 #define TWS_TUNNEL_IP_HUB_PRIV_H
 
+#include "backlog_priv.h"
 #include "carrier_priv.h"
 #include "ip_device_priv.h"
 #include "judge_priv.h"
@@ -18,7 +19,6 @@
 #include "tws/proto/ip_packet.h"
 #include "tws/proto/tun_terms.h"
 #include "tws/tunnel/ip_table.h"
-#include "tws/tunnel/packet_queue.h"
 
 struct tws_ip_hub {
     struct tws_loop *loop;
@@ -48,10 +48,10 @@ struct tws_tun_port {
     struct tws_tun_terms terms;
     struct tws_ip_way *ways; /* sources it may use, and destinations that it gets */
     size_t nways;
-    struct tws_packet_queue queue; /* on its way to the client */
+    struct tws_backlog backlog; /* on its way to the client */
     struct tws_waiter up_wait, down_wait;
     uint64_t opened_us;
-    uint64_t dropped_source, dropped_rules, dropped_malformed, dropped_rate, dropped_queue;
+    uint64_t dropped_source, dropped_rules, dropped_malformed, dropped_rate;
     struct tws_log_limit limit;
     uint16_t code; /* why it ended; 0: it did not */
 };

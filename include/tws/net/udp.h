@@ -9,6 +9,7 @@
 
 #include "tws/base/addr.h"
 #include "tws/base/bytes.h"
+#include "tws/base/codel.h"
 #include "tws/net/connector.h"
 #include "tws/net/loop.h"
 #include "tws/net/socket.h"
@@ -31,7 +32,8 @@ TWS_MUST_USE tws_err tws_udp_adopt(int fd);
  * connected to `to`. TWS_SYS with errno. */
 TWS_MUST_USE tws_err tws_udp_connect(const struct tws_connect_from *from,
                                      const struct tws_sockaddr *to, int *fd);
-/* Large buffers for a socket; AF_INET, AF_INET6: and the addresses that datagrams came to. */
+/* Large buffers for a socket, and how long what comes has waited; AF_INET, AF_INET6: and the
+ * addresses that datagrams came to. */
 void tws_udp_prepare(int fd, int family);
 
 struct tws_udp_datagram {
@@ -41,6 +43,7 @@ struct tws_udp_datagram {
         peer;            /* who sent it, or is sent to; len 0: whom the socket is connected to */
     struct tws_ip local; /* our address; family 0: not known, or the kernel's choice */
     uint16_t local_port; /* of a datagram caught on its way elsewhere; 0: the socket's own */
+    uint32_t waited_us;  /* in the kernel, of one that came; 0: not known */
 };
 
 /*
@@ -77,10 +80,12 @@ struct tws_udp_watch {
     struct tws_udp_sender
         sender; /* of the same socket; its on_error hears what reading tells too */
     tws_udp_fn *take;
+    struct tws_codel codel; /* of what waits in the kernel: its buffer is large, for bursts */
+    uint64_t dropped;       /* of those that came, because they stood there */
 };
 
-/* Hands what comes to `take`, a few batches in a turn. Takes the descriptor, also on failure:
- * TWS_SYS with errno. */
+/* Hands what comes, and did not stand in the kernel for long, to `take`; a few batches in a turn.
+ * Takes the descriptor, also on failure: TWS_SYS with errno. */
 TWS_MUST_USE tws_err tws_udp_watch_start(struct tws_loop *loop, struct tws_udp_watch *w, int fd,
                                          tws_udp_fn *take);
 bool tws_udp_watched(const struct tws_udp_watch *w);

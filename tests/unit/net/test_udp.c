@@ -1,4 +1,5 @@
 /* test_udp.c - UDP sockets over loopback: where they listen, what they tell, many at once. */
+#include "driver.h"
 #include "suite.h"
 
 #include "tws/net/udp.h"
@@ -288,6 +289,129 @@ START_TEST(a_connected_socket_is_bound_where_it_shall_be)
 }
 END_TEST
 
+/* ---- watched ---- */
+
+static struct tws_loop *loop;
+static struct tws_udp_watch watch;
+static unsigned taken, stop_at;
+
+/* What waits does, while another loop runs. */
+static void grow_old(unsigned ms)
+{
+    struct tws_loop *other = driver_loop();
+
+    driver_run_for(other, ms * 1000);
+    tws_loop_free(other);
+}
+
+static void take(struct tws_udp_watch *w, const struct tws_udp_datagram *d)
+{
+    (void)d;
+    ck_assert_ptr_eq(w, &watch);
+    if (++taken == stop_at)
+        tws_loop_stop(loop);
+}
+
+/* Until `n` have come, and the end of that turn. */
+static void run_until(unsigned n)
+{
+    stop_at = n;
+    driver_run(loop);
+}
+
+static struct tws_udp_sender watched(void)
+{
+    loop = driver_loop();
+    taken = 0;
+    ck_assert_int_eq(bind_host("127.0.0.1"), TWS_OK);
+    struct tws_udp_sender s = {.fd = connected("127.0.0.1", port_of(fds[0]))};
+    ck_assert_int_eq(tws_udp_watch_start(loop, &watch, fds[0], take), TWS_OK);
+    nfds = 0; /* the watch's now */
+    return s;
+}
+
+static void unwatched(const struct tws_udp_sender *s)
+{
+    close(s->fd);
+    tws_udp_watch_stop(&watch);
+    ck_assert(!tws_udp_watched(&watch));
+    tws_udp_watch_stop(&watch);
+    tws_loop_free(loop);
+}
+
+static void send_many(struct tws_udp_sender *s, unsigned n)
+{
+    static const uint8_t bytes[100];
+
+    for (unsigned i = 0; i < n; i++)
+        tws_udp_send(s, &(struct tws_udp_datagram){.data = {bytes, sizeof bytes}});
+    tws_udp_flush();
+    ck_assert_uint_eq(s->dropped, 0);
+}
+
+START_TEST(one_that_came_tells_how_long_it_waited)
+{
+    struct tws_udp_datagram d[TWS_UDP_BATCH];
+    unsigned n;
+
+    ck_assert_int_eq(bind_host("127.0.0.1"), TWS_OK);
+    struct tws_udp_sender s = {.fd = connected("127.0.0.1", port_of(fds[0]))};
+    tws_udp_send(&s, &(struct tws_udp_datagram){.data = text("old")});
+    tws_udp_flush();
+    grow_old(20);
+    ck_assert_int_eq(tws_udp_recv(fds[0], d, &n), TWS_OK);
+    ck_assert_uint_ge(d[0].waited_us, 19000);
+    ck_assert_uint_lt(d[0].waited_us, 20000000);
+    close(s.fd);
+}
+END_TEST
+
+START_TEST(a_burst_comes_whole_however_late)
+{
+    struct tws_udp_sender s = watched();
+
+    send_many(&s, 300);
+    grow_old(120);
+    run_until(300);
+    ck_assert_uint_eq(watch.dropped, 0);
+    unwatched(&s);
+}
+END_TEST
+
+START_TEST(of_what_stands_in_the_kernel_some_is_dropped)
+{
+    struct tws_udp_sender s = watched();
+
+    send_many(&s, 300);
+    grow_old(10);
+    run_until(1); /* and the rest of the turn */
+    ck_assert_uint_eq(watch.dropped, 0);
+    ck_assert_uint_lt(taken, 300);
+    grow_old(110);
+    run_until(299);
+    ck_assert_uint_eq(watch.dropped, 1);
+    unwatched(&s);
+}
+END_TEST
+
+START_TEST(a_watched_socket_tells_what_came_back)
+{
+    loop = driver_loop();
+    ck_assert_int_eq(bind_host("127.0.0.1"), TWS_OK);
+    int fd = connected("127.0.0.1", port_of(fds[0]));
+    close(fds[0]);
+    nfds = 0;
+    seen_error = 0;
+    ck_assert_int_eq(send(fd, "x", 1, 0), 1);
+    ck_assert_int_eq(tws_udp_watch_start(loop, &watch, fd, take), TWS_OK);
+    watch.sender.on_error = on_error;
+    driver_run_for(loop, 1000);
+    ck_assert_int_eq(seen_error, ECONNREFUSED);
+    tws_udp_watch_stop(&watch);
+    tws_loop_free(loop);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tc = tcase_create("udp");
@@ -302,5 +426,9 @@ int main(void)
     tcase_add_test(tc, an_error_that_came_back_is_told_and_costs_no_later_datagram);
     tcase_add_test(tc, what_is_left_goes_out_before_the_sender_is_forgotten);
     tcase_add_test(tc, a_connected_socket_is_bound_where_it_shall_be);
+    tcase_add_test(tc, one_that_came_tells_how_long_it_waited);
+    tcase_add_test(tc, a_burst_comes_whole_however_late);
+    tcase_add_test(tc, of_what_stands_in_the_kernel_some_is_dropped);
+    tcase_add_test(tc, a_watched_socket_tells_what_came_back);
     return run_suite("udp", tc);
 }
