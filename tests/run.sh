@@ -147,7 +147,7 @@ part_e2e() {
 
 # What strangers and programs can send to each way in and out; long.sh runs all of it.
 asan_words="test_messages test_security test_streams test_links test_proxies test_reverse test_udp test_egress
-  test_entrances test_tun"
+  test_entrances test_tun test_hostile"
 
 part_e2e_asan() {
   [ -x build/asan/tws ] || build asan || return 1

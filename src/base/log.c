@@ -2,6 +2,7 @@
 #include "tws/base/log.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 
 #define LINE_MAX_BYTES 1024
@@ -32,12 +33,34 @@ static size_t clamp(int n, size_t cap)
     return (size_t)n < cap ? (size_t)n : cap - 1;
 }
 
+/* U+0080 to U+009F in UTF-8. */
+static bool is_c1(const unsigned char *s, size_t n)
+{
+    return n > 1 && s[0] == 0xc2 && s[1] >= 0x80 && s[1] < 0xa0;
+}
+
 /* A peer's text must not forge a second line or move a terminal. */
 static void defuse(char *s, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         if ((unsigned char)s[i] < 0x20 || s[i] == 0x7f)
             s[i] = '?';
+        else if (is_c1((unsigned char *)s + i, n - i))
+            s[i] = s[i + 1] = '?';
+}
+
+void tws_log_word(char *word)
+{
+    for (; *word != '\0'; word++)
+        if ((unsigned char)*word <= 0x20 || *word == '"')
+            *word = '?';
+}
+
+void tws_log_quoted(char *text, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (text[i] == '"')
+            text[i] = '\'';
 }
 
 void tws_log_line(enum tws_log_level level, const char *event, const char *fmt, ...)

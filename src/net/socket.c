@@ -1,6 +1,8 @@
 /* socket.c - see socket.h. */
 #include "tws/net/socket.h"
 
+#include "tws/base/log.h"
+
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -85,6 +87,7 @@ static void format_unix(const struct tws_sockaddr *sa, char *out, size_t cap)
     else
         n = strnlen(un.sun_path, n);
     snprintf(out, cap, "unix:%.*s", (int)n, un.sun_path);
+    tws_log_word(out);
 }
 
 void tws_sockaddr_format(const struct tws_sockaddr *sa, char *out, size_t cap)

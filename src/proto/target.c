@@ -3,6 +3,7 @@
 
 #include "param_priv.h"
 
+#include "tws/base/log.h"
 #include "tws/proto/frame.h"
 
 #include <assert.h>
@@ -145,6 +146,7 @@ void tws_target_format(const struct tws_target *t, char *out, size_t cap)
     assert(cap >= TWS_HOSTPORT_TEXT);
     if (t->type == TWS_TARGET_UNIX) {
         (void)snprintf(out, cap, "unix:%s", t->name);
+        tws_log_word(out);
         return;
     }
     if (t->type == TWS_TARGET_NAME)
@@ -152,6 +154,7 @@ void tws_target_format(const struct tws_target *t, char *out, size_t cap)
     else
         tws_ip_format(&t->ip, hp.host, sizeof hp.host);
     tws_hostport_format(&hp, out, cap);
+    tws_log_word(out);
 }
 
 static void write_byte(struct tws_writer *w, uint8_t type, uint8_t value)

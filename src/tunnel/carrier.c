@@ -15,10 +15,12 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define MS              1000u
 #define EARLY_DATA      16384u
 #define EARLY_DATAGRAMS 16384u
+#define RESET_TEXT_MAX  128u /* as the protocol has it */
 
 /* ---- local sides ---- */
 
@@ -61,6 +63,18 @@ static void end_local(struct tws_carrier *c, struct tws_local *l, uint16_t code)
 
 /* ---- events ---- */
 
+/* The peer's text goes to logs, in quotes. */
+static void on_reset(struct tws_local *l, const struct tws_event *ev)
+{
+    char text[RESET_TEXT_MAX];
+    size_t n = ev->payload.n < sizeof text ? ev->payload.n : sizeof text;
+
+    if (n > 0)
+        memcpy(text, ev->payload.p, n);
+    tws_log_quoted(text, n);
+    l->ops->on_reset(l, ev->code, (struct tws_span){(const uint8_t *)text, n});
+}
+
 static void channel_event(struct tws_carrier *c, const struct tws_event *ev)
 {
     struct tws_local *l = ev->user;
@@ -78,7 +92,7 @@ static void channel_event(struct tws_carrier *c, const struct tws_event *ev)
     else if (ev->type == TWS_EVENT_DATAGRAM && l->ops->on_datagram != NULL)
         l->ops->on_datagram(l, ev->payload);
     else if (ev->type == TWS_EVENT_RESET)
-        l->ops->on_reset(l, ev->code, ev->payload);
+        on_reset(l, ev);
     else if (ev->type == TWS_EVENT_STOPPED)
         l->ops->on_stopped(l, ev->code);
     else if (ev->type == TWS_EVENT_RELEASED)
@@ -111,6 +125,7 @@ static void session_event(struct tws_carrier *c, const struct tws_event *ev)
         c->over_code = ev->code;
         snprintf(c->over_text, sizeof c->over_text, "%.*s", (int)ev->payload.n,
                  (const char *)ev->payload.p);
+        tws_log_quoted(c->over_text, strlen(c->over_text));
     } else if (ev->type == TWS_EVENT_LINK_LOST) {
         link_lost(c, ev->user, ev->code);
     } else if (ev->type == TWS_EVENT_OPENABLE && c->events->on_openable != NULL) {

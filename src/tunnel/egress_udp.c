@@ -168,19 +168,21 @@ static void deliver(struct tws_flow *f, struct tws_span in)
         keep_early(x, in);
 }
 
+/* One that cannot be sent may end the flow, and what it keeps with it. */
 static void send_early(struct exit *x)
 {
+    struct tws_dgramq early = x->early;
     struct tws_span in;
     uint32_t at;
 
-    while (tws_dgramq_peek(&x->early, &in, &at)) {
-        early_bytes -= x->early.used;
+    early_bytes -= early.used;
+    tws_dgramq_init(&x->early, &tws_mem_default, 2 * EARLY_MAX);
+    while (tws_udp_watched(&x->udp) && tws_dgramq_peek(&early, &in, &at)) {
         send_one(x, in);
         tws_udp_flush(); /* it lies in the queue */
-        tws_dgramq_pop(&x->early);
-        early_bytes += x->early.used;
+        tws_dgramq_pop(&early);
     }
-    drop_early(x);
+    tws_dgramq_fini(&early);
 }
 
 static void nothing(struct tws_waiter *w)

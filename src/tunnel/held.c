@@ -34,6 +34,13 @@ static void on_link_down(void *arg, void *owner, uint32_t link_id, uint64_t up_u
             (unsigned long long)(up_us / 1000000), why);
 }
 
+/* As the client says, in one word of a line. */
+static void set_name(char out[TWS_HS_NAME_MAX + 1], const char *name)
+{
+    snprintf(out, TWS_HS_NAME_MAX + 1, "%s", name);
+    tws_log_word(out);
+}
+
 static void log_over(const struct tws_held *h, uint16_t code, const char *text)
 {
     tws_log(TWS_LOG_INFO, "session over", "session=%s user=%s client=%s code=%u reason=\"%s\"",
@@ -87,8 +94,7 @@ tws_err tws_held_new(struct tws_server *s, struct tws_account *a, const struct t
     tws_egress_init(&h->egress, h->carrier, &a->judge, &s->egress_cfg);
     memcpy(h->join_secret, hs->join_secret, sizeof h->join_secret);
     memcpy(h->registered.id, hs->session_id, sizeof h->registered.id);
-    snprintf(h->client_name, sizeof h->client_name, "%s",
-             hs->peer.client_name[0] != '\0' ? hs->peer.client_name : "-");
+    set_name(h->client_name, hs->peer.client_name[0] != '\0' ? hs->peer.client_name : "-");
     h->last_link_id = hs->link_id;
     tws_list_init(&h->held_node);
     tws_list_push_back(&a->sessions, &h->held_node);
@@ -137,7 +143,7 @@ struct tws_held *tws_held_find(const struct tws_server *s, const uint8_t *sessio
 void tws_held_link(struct tws_held *h, const struct tws_hs_result *hs, bool joined,
                    struct tws_wire *wire, const struct tws_sockaddr *peer)
 {
-    char from[TWS_HOSTPORT_TEXT];
+    char from[TWS_HOSTPORT_TEXT], uplink[TWS_HS_NAME_MAX + 1];
     const struct tws_link_terms terms = {.role = TWS_ROLE_AVAILABLE,
                                          .weight = hs->peer.link_weight};
     tws_err err = tws_carrier_add_link(h->carrier, hs, joined, &terms, wire);
@@ -150,21 +156,24 @@ void tws_held_link(struct tws_held *h, const struct tws_hs_result *hs, bool join
     }
     h->linked = true;
     tws_listens_ready(h->egress.listens);
+    set_name(uplink, hs->peer.uplink_name);
     tws_log(TWS_LOG_INFO, "link up", "session=%s user=%s link=%u peer=%s client=%s%s%s sealed=%d",
             h->carrier->tag, h->account->name, (unsigned)hs->link_id, from, h->client_name,
-            hs->peer.uplink_name[0] != '\0' ? " uplink=" : "", hs->peer.uplink_name, hs->sealed);
+            uplink[0] != '\0' ? " uplink=" : "", uplink, hs->sealed);
 }
 
 void tws_held_end_older(struct tws_account *a, const char *client_name)
 {
+    char name[TWS_HS_NAME_MAX + 1];
     struct tws_node *it, *next;
 
     if (client_name[0] == '\0')
         return;
+    set_name(name, client_name);
     TWS_LIST_EACH(it, next, &a->sessions)
     {
         struct tws_held *h = TWS_CONTAINER(it, struct tws_held, held_node);
-        if (!h->linked || h->carrier->nlinks > 0 || strcmp(h->client_name, client_name) != 0)
+        if (!h->linked || h->carrier->nlinks > 0 || strcmp(h->client_name, name) != 0)
             continue;
         log_over(h, TWS_CODE_NONE, "the client began a new session");
         tws_held_free(h);

@@ -33,6 +33,12 @@ __attribute__((format(printf, 3, 4))) void tws_log_line(enum tws_log_level level
             tws_log_line(level, __VA_ARGS__);                                                      \
     } while (0)
 
+/* A stranger's word as a value: what would end it and begin another, blanks and quotes, becomes
+ * '?'. */
+void tws_log_word(char *word);
+/* A stranger's text as a value in quotes: quotes in its `n` bytes become apostrophes. */
+void tws_log_quoted(char *text, size_t n);
+
 /* At most `burst` lines at once and `per_s` a second, for lines a stranger can cause. */
 struct tws_log_limit {
     uint64_t last_us;

@@ -44,7 +44,8 @@ void tws_target_write(struct tws_writer *w, const struct tws_target *t);
  */
 TWS_MUST_USE tws_err tws_target_read(struct tws_reader *r, struct tws_target *out);
 
-/* "host:port", "[v6]:port" or "unix:/path", for logs. `cap` at least TWS_HOSTPORT_TEXT. */
+/* "host:port", "[v6]:port" or "unix:/path", as one word for logs. `cap` at least TWS_HOSTPORT_TEXT.
+ */
 void tws_target_format(const struct tws_target *t, char *out, size_t cap);
 
 /*

@@ -67,6 +67,21 @@ START_TEST(a_peers_text_cannot_forge_a_line_or_move_a_terminal)
 {
     tws_log(TWS_LOG_WARN, "refused", "name=%s", "a\nroot login\x1b[2J\x7f");
     ck_assert_str_eq(last, "refused name=a?root login?[2J?");
+    tws_log(TWS_LOG_WARN, "refused", "name=%s",
+            "\xc2\x9b"
+            "2J \xc3\x9b \xc2\xa0 \xc2");
+    ck_assert_str_eq(last, "refused name=??2J \xc3\x9b \xc2\xa0 \xc2");
+}
+END_TEST
+
+START_TEST(a_peers_word_cannot_forge_another_value)
+{
+    char word[] = "laptop user=root reason=\"x\"\ty", text[] = {'a', '"', ' ', 'b', '"'};
+
+    tws_log_word(word);
+    ck_assert_str_eq(word, "laptop?user=root?reason=?x??y");
+    tws_log_quoted(text, 4);
+    ck_assert_mem_eq(text, "a' b\"", 5);
 }
 END_TEST
 
@@ -119,6 +134,7 @@ int main(void)
     tcase_add_test(tc, a_level_that_is_off_does_not_evaluate_its_arguments);
     tcase_add_test(tc, without_a_sink_nothing_happens);
     tcase_add_test(tc, a_peers_text_cannot_forge_a_line_or_move_a_terminal);
+    tcase_add_test(tc, a_peers_word_cannot_forge_another_value);
     tcase_add_test(tc, a_long_line_ends_at_its_limit);
     tcase_add_test(tc, ten_lines_at_once_then_one_a_second);
     tcase_add_test(tc, asking_often_does_not_stop_the_refill);
