@@ -4,10 +4,10 @@ import socket
 import subprocess
 import threading
 
-from netns import Machines, ip, needs_wires
+from netns import Machines, ip, needs_namespaces, needs_wires
 from test_egress import at, tell_peer
 from tws_e2e import WAIT, Case, Service, free_port, read_all, wait_until
-from two_uplinks import SERVER, TwoUplinks, needs_namespaces
+from two_uplinks import SERVER, TwoUplinks
 
 USERS = {4: "198.51.100.7", 6: "2001:db8:7::7"}
 CLIENT = {4: "10.79.1.1", 6: "fd00:79:1::1"}

@@ -7,7 +7,6 @@ import signal
 import stat
 import subprocess
 import time
-import unittest
 
 import netns
 import tun_net
@@ -15,12 +14,7 @@ import tws_e2e
 from tun_net import INNER4, INNER6
 from tws_e2e import Service, free_port, needs, wait_until, yaml
 
-
-def can_make():
-    return netns.can_make()
-
-
-needs_tun = unittest.skipUnless(can_make(), "network namespaces and TUN devices need root")
+needs_tun = netns.needs_wires
 
 
 @needs_tun

@@ -8,7 +8,8 @@ import socket
 import threading
 import time
 
-from two_uplinks import SERVER, TwoUplinks, needs_namespaces
+from netns import needs_namespaces
+from two_uplinks import SERVER, TwoUplinks
 from tws_e2e import (MIB, WAIT, Case, Service, alone, ask, connect, free_port, not_sanitized, read_all, read_exactly,
                      wait_until, yaml)
 

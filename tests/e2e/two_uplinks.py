@@ -3,52 +3,19 @@
 The client's namespace has the devices a0 (10.77.1.1) and b0 (10.77.2.1), the server's has their other
 ends and the address 10.77.9.1, to which the client has a route by each device, a0's preferred. Needs
 root."""
-import contextlib
-import ctypes
-import itertools
-import os
 import subprocess
-import unittest
+
+from netns import Machines, ip
 
 SERVER = "10.77.9.1"
-CLONE_NEWNET = 0x40000000
-_libc = ctypes.CDLL(None, use_errno=True)
-_numbers = itertools.count()
 
 
-def ip(*arguments):
-    subprocess.run(["ip", *arguments], check=True, capture_output=True)
-
-
-def can_make():
-    """Whether namespaces can be made here."""
-    name = f"tws-try-{os.getpid()}"
-    if subprocess.run(["ip", "netns", "add", name], check=False, capture_output=True).returncode != 0:
-        return False
-    ip("netns", "delete", name)
-    return True
-
-
-needs_namespaces = unittest.skipUnless(can_make(), "network namespaces need root")
-
-
-def enter(path):
-    with open(path, "rb") as file:
-        if _libc.setns(file.fileno(), CLONE_NEWNET) != 0:
-            raise OSError(ctypes.get_errno(), f"setns {path}")
-
-
-class TwoUplinks:
+class TwoUplinks(Machines):
     """Made for a test case and gone with it."""
+    server_address = SERVER
 
     def __init__(self, case):
-        number = f"{os.getpid()}-{next(_numbers)}"
-        self.client, self.server = f"tws-c-{number}", f"tws-s-{number}"
-        for name in (self.client, self.server):
-            ip("netns", "add", name)
-            case.addCleanup(ip, "netns", "delete", name)
-            ip("-n", name, "link", "set", "lo", "up")
-        ip("-n", self.server, "address", "add", f"{SERVER}/32", "dev", "lo")
+        super().__init__(case)
         for index, device in enumerate("ab", 1):
             self._join(index, device)
 
@@ -88,14 +55,3 @@ class TwoUplinks:
                 if name.strip() == f"{device}0":
                     return int(counters.split()[8])
         raise AssertionError(f"no device {device}0")
-
-    @contextlib.contextmanager
-    def inside(self, name):
-        """This thread, what it starts and the sockets it makes are in that namespace."""
-        with open("/proc/thread-self/ns/net", "rb") as home:
-            enter(f"/run/netns/{name}")
-            try:
-                yield
-            finally:
-                if _libc.setns(home.fileno(), CLONE_NEWNET) != 0:
-                    raise OSError(ctypes.get_errno(), "setns back")

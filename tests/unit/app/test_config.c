@@ -1,7 +1,6 @@
 /* test_config.c - from settings to the tunnel's configuration, with the complaints on the way. */
-#include "app_support.h"
+#include "config_support.h"
 
-#include "tws/app/config.h"
 #include "tws/app/key.h"
 #include "tws/crypto/passphrase.h"
 
@@ -18,34 +17,6 @@ static void clear_environment(void)
 
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         unsetenv(names[i]);
-}
-
-static tws_err read_client(const char *yaml, struct said *said, struct tws_client_config **out)
-{
-    struct tws_diag diag = listen_to(said);
-    struct tws_settings s;
-    tws_err err = TWS_OK;
-
-    *out = NULL;
-    ck_assert_int_eq(tws_settings_init(&s, TWS_OPT_CLIENT), TWS_OK);
-    ck_assert_int_eq(tws_settings_read_yaml(&s, "f", yaml, strlen(yaml), &diag), TWS_OK);
-    err = tws_client_config_new(&s, &diag, out);
-    tws_settings_fini(&s);
-    return err;
-}
-
-static tws_err read_server(const char *yaml, struct said *said, struct tws_server_config **out)
-{
-    struct tws_diag diag = listen_to(said);
-    struct tws_settings s;
-    tws_err err = TWS_OK;
-
-    *out = NULL;
-    ck_assert_int_eq(tws_settings_init(&s, TWS_OPT_SERVER), TWS_OK);
-    ck_assert_int_eq(tws_settings_read_yaml(&s, "f", yaml, strlen(yaml), &diag), TWS_OK);
-    err = tws_server_config_new(&s, &diag, out);
-    tws_settings_fini(&s);
-    return err;
 }
 
 /* The passphrase's key must be the one the other side makes of it. */

@@ -1,26 +1,17 @@
 /* test_config_egress.c - how the server goes out: what is taken of the file, and the words for what
  * cannot be. */
-#include "app_support.h"
-
-#include "tws/app/config.h"
+#include "config_support.h"
 
 #define REST "listen: 127.0.0.1:1\npasswd: correct horse battery staple 9271\nallow: [127.0.0.1]\n"
 
 /* `REST` is lines 1 to 3, `egress:` is 4, its first record 5. */
-static tws_err read_server(const char *yaml, struct said *said, struct tws_server_config **out)
+/* `REST` is lines 1 to 3, `egress:` is 4, its first record 5. */
+static tws_err read_egress(const char *records, struct said *said, struct tws_server_config **out)
 {
-    struct tws_diag diag = listen_to(said);
-    struct tws_settings s;
     char text[1024];
 
-    *out = NULL;
-    snprintf(text, sizeof text, REST "egress:\n%s", yaml);
-    ck_assert_int_eq(tws_settings_init(&s, TWS_OPT_SERVER), TWS_OK);
-    tws_err err = tws_settings_read_yaml(&s, "f", text, strlen(text), &diag);
-    if (err == TWS_OK)
-        err = tws_server_config_new(&s, &diag, out);
-    tws_settings_fini(&s);
-    return err;
+    snprintf(text, sizeof text, REST "egress:\n%s", records);
+    return read_server(text, said, out);
 }
 
 START_TEST(records_are_taken_in_order)
@@ -29,7 +20,7 @@ START_TEST(records_are_taken_in_order)
     struct said said;
 
     ck_assert_int_eq(
-        read_server("  - to: [10.0.0.0/8:80, \"*.example\", \"unix:/a/*\", \"*\"]\n"
+        read_egress("  - to: [10.0.0.0/8:80, \"*.example\", \"unix:/a/*\", \"*\"]\n"
                     "    from: [192.0.2.0/24, \"2001:db8::/32\"]\n"
                     "    send_proxy: v2\n"
                     "    mark: 4294967295\n"
@@ -99,7 +90,7 @@ START_TEST(what_cannot_be_is_said_with_its_place)
     struct tws_server_config *c = NULL;
     struct said said;
 
-    ck_assert_int_eq(read_server(wrong[_i].yaml, &said, &c), TWS_CONFIG);
+    ck_assert_int_eq(read_egress(wrong[_i].yaml, &said, &c), TWS_CONFIG);
     ck_assert_str_eq(said.text, wrong[_i].says);
     ck_assert_ptr_null(c);
 }
@@ -114,7 +105,7 @@ START_TEST(a_password_of_a_proxy_is_in_no_message)
     char yaml[128];
 
     snprintf(yaml, sizeof yaml, "  - via: %s\n", urls[_i]);
-    ck_assert_int_eq(read_server(yaml, &said, &c), TWS_CONFIG);
+    ck_assert_int_eq(read_egress(yaml, &said, &c), TWS_CONFIG);
     ck_assert_ptr_nonnull(strstr(said.text, "f:5: egress: via: "));
     ck_assert_ptr_null(strstr(said.text, "hunter2"));
 }

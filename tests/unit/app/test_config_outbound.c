@@ -1,29 +1,12 @@
 /* test_config_outbound.c - how the client shows itself and what it demands: what is taken of the
  * file, and the words for what cannot be. */
-#include "app_support.h"
-
-#include "tws/app/config.h"
+#include "config_support.h"
 
 #define REST                                                                                       \
     "listen: 127.0.0.1:1\nremote: a:1\npasswd: correct horse battery staple 9271\nproxy: none\n"
 #define NO_PROXY "listen: 127.0.0.1:1\nremote: a:1\npasswd: correct horse battery staple 9271\n"
 #define SERVER   "server: wss://h/p\n"
 #define PIN      "sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
-
-/* The last complaint's file is "f"; REST and SERVER are its lines 1 to 5. */
-static tws_err read_client(const char *yaml, struct said *said, struct tws_client_config **out)
-{
-    struct tws_diag diag = listen_to(said);
-    struct tws_settings s;
-
-    *out = NULL;
-    ck_assert_int_eq(tws_settings_init(&s, TWS_OPT_CLIENT), TWS_OK);
-    tws_err err = tws_settings_read_yaml(&s, "f", yaml, strlen(yaml), &diag);
-    if (err == TWS_OK)
-        err = tws_client_config_new(&s, &diag, out);
-    tws_settings_fini(&s);
-    return err;
-}
 
 START_TEST(everything_about_the_way_out_is_taken)
 {

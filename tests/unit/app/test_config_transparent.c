@@ -1,9 +1,8 @@
 /* test_config_transparent.c - what a transparent forward takes of the file, and the words for what
  * cannot be caught, or cannot be caught twice. */
-#include "app_support.h"
 #include "config_priv.h"
+#include "config_support.h"
 
-#include "tws/app/config.h"
 #include "tws/tunnel/footprint.h"
 #include "tws/tunnel/plan.h"
 
@@ -12,20 +11,6 @@
 #define FORWARDS REST "forwards:\n"
 /* Its record begins on line 6. */
 #define ONE FORWARDS "  - kind: transparent\n"
-
-static tws_err read_client(const char *yaml, struct said *said, struct tws_client_config **out)
-{
-    struct tws_diag diag = listen_to(said);
-    struct tws_settings s;
-
-    *out = NULL;
-    ck_assert_int_eq(tws_settings_init(&s, TWS_OPT_CLIENT), TWS_OK);
-    tws_err err = tws_settings_read_yaml(&s, "f", yaml, strlen(yaml), &diag);
-    if (err == TWS_OK)
-        err = tws_client_config_new(&s, &diag, out);
-    tws_settings_fini(&s);
-    return err;
-}
 
 static void expect_prefix(const struct tws_prefix *p, const char *text)
 {

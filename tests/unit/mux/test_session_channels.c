@@ -1,28 +1,7 @@
 /* test_session_channels.c - the lives of channels between two sessions, through the public calls.
  */
+#include "linked.h"
 #include "suite.h"
-#include "wire.h"
-
-static struct pair p;
-
-static void set_up(void)
-{
-    pair_init(&p);
-    pair_link(&p, 0);
-    pair_run(&p);
-}
-
-static void tear_down(void)
-{
-    pair_fini(&p);
-}
-
-static struct app *other(struct side *d, const struct app *a)
-{
-    struct app *b = side_app(d, a->id);
-    ck_assert_ptr_nonnull(b);
-    return b;
-}
 
 static struct app *open_channel(void)
 {

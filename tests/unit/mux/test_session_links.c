@@ -2,37 +2,8 @@
  * test_session_links.c - links die, are settled, and nothing is lost: DEAD, ACK, the log,
  * stickiness.
  */
+#include "linked.h"
 #include "suite.h"
-#include "wire.h"
-
-static struct pair p;
-
-static void set_up(void)
-{
-    pair_init(&p);
-    pair_link(&p, 0);
-    pair_run(&p);
-}
-
-static void tear_down(void)
-{
-    pair_fini(&p);
-}
-
-static struct app *other(struct side *d, const struct app *a)
-{
-    struct app *b = side_app(d, a->id);
-    ck_assert_ptr_nonnull(b);
-    return b;
-}
-
-static struct tws_frame frame_on(const struct side *d, unsigned i, uint8_t type)
-{
-    struct tws_frame f = {0};
-    ck_assert_msg(find_frame(d, i, type, UINT32_MAX, 0, &f), "no %s on link %u",
-                  tws_frame_name(type), i);
-    return f;
-}
 
 /* ---- DEAD ---- */
 

@@ -2,22 +2,8 @@
  * test_session_sched.c - what goes into a message and over which link: turns, control before data,
  * the in-flight bound, roles, sizes.
  */
+#include "linked.h"
 #include "suite.h"
-#include "wire.h"
-
-static struct pair p;
-
-static void set_up(void)
-{
-    pair_init(&p);
-    pair_link(&p, 0);
-    pair_run(&p);
-}
-
-static void tear_down(void)
-{
-    pair_fini(&p);
-}
 
 static struct app *open_channel(void)
 {
