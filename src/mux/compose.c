@@ -553,7 +553,7 @@ bool tws_session_next_message(struct tws_session *s, struct tws_link *l, uint64_
         add_all_control(l, &s->tx);
     end_message(s);
     struct tws_record *r = l->log.unsent;
-    if (r == NULL || (r->logged && l->log.in_flight > tws_link_bound(l, now) && r->again))
+    if (r == NULL || (r->again && r->logged && l->log.in_flight > tws_link_bound(l, now)))
         return false;
     *out = (struct tws_span){r->data, r->len};
     return true;
@@ -562,9 +562,12 @@ bool tws_session_next_message(struct tws_session *s, struct tws_link *l, uint64_
 /* With a small bound an ACK may be late for the next bytes: ask for one. */
 static void ask_for_ack(struct tws_link *l, uint64_t now)
 {
-    uint64_t bound = tws_link_bound(l, now);
+    uint64_t bound;
 
-    if (bound > 256u * 1024u || l->log.in_flight < bound / 2 || l->ping_at != 0)
+    if (l->ping_at != 0 || l->log.in_flight < l->s->cfg.max_message) /* never half of the bound */
+        return;
+    bound = tws_link_bound(l, now);
+    if (bound > 256u * 1024u || l->log.in_flight < bound / 2)
         return;
     l->ping_due = l->ping_ack = true;
 }
@@ -593,6 +596,6 @@ bool tws_session_wants_write(struct tws_session *s, struct tws_link *l, uint64_t
     if (s->tx.r != NULL || has_control(l, now))
         return true;
     if (l->log.unsent != NULL)
-        return l->log.in_flight <= tws_link_bound(l, now) || !l->log.unsent->again;
+        return !l->log.unsent->again || l->log.in_flight <= tws_link_bound(l, now);
     return takes_data(l) && tws_sched_next(l, now) != NULL;
 }

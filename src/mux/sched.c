@@ -251,10 +251,12 @@ static bool single(const struct tws_node *a, const struct tws_node *b)
  * it holds no more than the way carries in a moment. */
 static size_t message_size(const struct tws_link *l)
 {
-    uint64_t bytes = tws_path_rate(&l->path) * MESSAGE_US / 1000000u;
+    uint64_t rate = tws_path_rate(&l->path), bytes;
 
-    if (!l->path.estimated || bytes > l->s->cfg.max_message)
+    /* Nearly always; and a division for each message is more than it is worth. */
+    if (!l->path.estimated || rate > l->s->cfg.max_message * (UINT64_C(1000000) / MESSAGE_US))
         return l->s->cfg.max_message;
+    bytes = rate * MESSAGE_US / 1000000u;
     return bytes < MESSAGE_LEAST ? MESSAGE_LEAST : (size_t)bytes;
 }
 
