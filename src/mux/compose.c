@@ -559,6 +559,14 @@ bool tws_session_next_message(struct tws_session *s, struct tws_link *l, uint64_
     return true;
 }
 
+bool tws_session_flush_again(struct tws_session *s)
+{
+    bool again = s->flush_again;
+
+    s->flush_again = false;
+    return again;
+}
+
 /* With a small bound an ACK may be late for the next bytes: ask for one. */
 static void ask_for_ack(struct tws_link *l, uint64_t now)
 {

@@ -142,4 +142,6 @@ void tws_resend_redundant(struct tws_link *l, struct tws_record *r)
     if (r->len <= INTERACTIVE_MESSAGE && to != NULL && !to->suspect &&
         to->role != TWS_ROLE_DRAINING)
         copy(r, to);
+    if (r->copied)
+        l->s->flush_again = true;
 }

@@ -232,6 +232,7 @@ struct tws_channel *tws_sched_next(struct tws_link *l, uint64_t now)
         struct tws_link *to = better(l, ch);
         if (to != NULL) {
             tws_sched_home(ch, to);
+            s->flush_again = true;
         } else if (ch->deficit <= 0) {
             next_turn(l, ch);
         } else {

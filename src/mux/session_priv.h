@@ -190,6 +190,7 @@ struct tws_session {
 
     struct rx rx;
     struct tx tx;
+    bool flush_again; /* something was put on another link than the one being flushed */
 
     struct tws_node events; /* channels */
     uint16_t session_events, goaway_code;

@@ -174,7 +174,7 @@ static bool flush_links(struct tws_carrier *c)
 
     TWS_LIST_EACH(it, next, &c->links)
     all = !tws_live_link_flush(TWS_CONTAINER(it, struct tws_live_link, live_node)) && all;
-    return all;
+    return !tws_session_flush_again(c->session) && all;
 }
 
 /* A timer that is early only costs a look; so it is moved only when it would be late. */

@@ -144,6 +144,9 @@ bool tws_session_next_message(struct tws_session *s, struct tws_link *l, uint64_
 void tws_session_sent(struct tws_session *s, struct tws_link *l, uint64_t now);
 /* Whether pull or next_message would give anything: the link wants to be flushed. */
 bool tws_session_wants_write(struct tws_session *s, struct tws_link *l, uint64_t now);
+/* Whether flushing a link, since the last call, gave another one something to send: a copy, or a
+ * channel that moved. Flush them all again, for no event will tell. */
+bool tws_session_flush_again(struct tws_session *s);
 
 /* ---- channels ----
  *
