@@ -8,11 +8,13 @@ import os
 import re
 import socket
 import struct
+import subprocess
 import threading
 import unittest
 
 import netns
 import tun_net
+import tws_e2e
 from tws_e2e import WAIT, Case, free_port, is_listening, needs, read_exactly, wait_until, yaml
 
 PATIENCE = 5.0  # for an answer that will come; those that will not are seen by their end
@@ -30,6 +32,8 @@ USERS = {
     "mapped": (["::ffff:127.0.0.0/104"], "4P 4Q other", "4P 4Q other", ""),
     "path": (["unix:DIR/a*"], "", "", "A"),
     "star": (["*"], "4P 4Q 6P other", "4P 4Q 6P other", ""),
+    "all4": (["0.0.0.0/0"], "4P 4Q other", "4P 4Q other", ""),
+    "range": (["127.0.0.1:RANGE"], "4P", "4P", ""),
 }
 SERVICES = {"4P": ("127.0.0.1", "P"), "4Q": ("127.0.0.1", "Q"), "6P": ("::1", "P"), "other": ("127.0.0.2", "P")}
 # Every spelling of a target, and the service it surely means (localhost may also be ::1). MAYBE are spellings that a resolver may or may not
@@ -41,6 +45,23 @@ TARGETS = {
 }
 MAYBE = [("2130706433", "P"), ("0x7f000001", "P"), ("127.1", "Q"), ("LOCALHOST.", "Q"), ("0.0.0.0", "P"), ("::", "P"),
          ("::ffff:0.0.0.0", "P"), ("localhost.localdomain", "P")]
+# On a machine of its own there are addresses of special kinds too, and names for all of them.
+OWN_MACHINE = netns.can_make()
+if OWN_MACHINE:
+    NAMES = {"a.wild.test": "127.0.0.1", "b.wild.test": "127.0.0.2", "six.wild.test": "::1", "link.wild.test": "169.254.9.9",
+             "many.wild.test": "224.1.1.9", "zero.wild.test": "0.0.0.0", "mapped.wild.test": "::ffff:127.0.0.2"}
+    USERS.update({
+        "wild": (["*.wild.test:P"], "wild", "wild", ""),
+        "link": (["169.254.0.0/16:P"], "link", "link", ""),
+        "many": (["udp/224.0.0.0/4"], "", "many", ""),
+    })
+    SERVICES.update({"link": ("169.254.9.9", "P"), "many": ("224.1.1.9", "P")})
+    TARGETS.update({("a.wild.test", "P"): "4P", ("b.wild.test", "P"): "other", ("a.wild.test", "Q"): "4Q",
+                    ("169.254.9.9", "P"): "link", ("224.1.1.9", "P"): "many", ("link.wild.test", "P"): "link",
+                    ("many.wild.test", "P"): "many"})
+    MAYBE += [("zero.wild.test", "P"), ("mapped.wild.test", "P"), ("six.wild.test", "P")]
+# Rules for names: how those end, and what they may lead to.
+BY_NAME = {"localhost": ("localhost", "4P 6P"), "wild": (".wild.test", "4P 6P other")}
 PATHS = {"a.sock": "A", "b.sock": "B", "a.d/../b.sock": "B", "a.d/../a.sock": "A", "a.d/c.sock": "C", ".//b.sock": "B"}
 
 
@@ -52,7 +73,8 @@ class Arrivals:
         self.ports = {"P": free_port(), "Q": free_port()}
         for name, (host, port) in SERVICES.items():
             family = socket.AF_INET6 if ":" in host else socket.AF_INET
-            case.addCleanup(self.listen(name, socket.create_server((host, self.ports[port]), family=family)))
+            if name != "many":
+                case.addCleanup(self.listen(name, socket.create_server((host, self.ports[port]), family=family)))
             case.addCleanup(self.hear(name, family, (host, self.ports[port])))
         os.mkdir(f"{case.folder}/a.d")
         for path, name in (("a.sock", "A"), ("b.sock", "B"), ("a.d/c.sock", "C")):
@@ -91,6 +113,8 @@ class Arrivals:
     def hear(self, name, family, address):
         peer = socket.socket(family, socket.SOCK_DGRAM)
         peer.bind(address)
+        if name == "many":
+            peer.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, socket.inet_aton(address[0]) + socket.inet_aton("127.0.0.1"))
 
         def run():
             while True:
@@ -158,6 +182,29 @@ def by_socks4a(ports, host, port, label):
         return read_exactly(peer, 8)[1] == 90 and talk(peer, label)
 
 
+def by_proxy_header(ports, host, port, label):
+    with dial(ports["proxy"], "127.0.0.8") as peer:
+        peer.sendall(b"PROXY TCP4 192.0.2.1 127.0.0.1 5 6\r\n")
+        socks_request(peer, 1, socks_target(host, ports[port], False))
+        return talk(peer, label)
+
+
+def by_spoof(ports, host, port, label):
+    return by_socks(ports, host, port, label, source="127.0.0.10")
+
+
+def by_reverse_proxy(ports, host, port, label):
+    with dial(ports["reverse"]) as peer:
+        socks_request(peer, 1, socks_target(host, ports[port], False))
+        return talk(peer, label)
+
+
+def by_stdio(ports, host, port, label):
+    done = subprocess.run([tws_e2e.TWS, "client", "--config", ports["config"], "-W", at(host, ports[port])],
+                          input=f"GET /label={label}; HTTP/1.1\r\n\r\n".encode(), capture_output=True, check=False, timeout=WAIT)
+    return done.stdout.startswith(b"HTTP/1.")
+
+
 def by_upstream_proxy(ports, host, port, label):
     return by_socks(ports, host, port, label, source="127.0.0.9")
 
@@ -216,17 +263,62 @@ def by_socks_udp_name(ports, host, port, label):
 
 
 TCP = {way.__name__: way for way in (by_forward, by_socks, by_socks_name, by_socks4a, by_upstream_proxy,
-                                     by_upstream_proxy_name, by_connect, by_http)}
+                                     by_upstream_proxy_name, by_connect, by_http, by_proxy_header, by_spoof,
+                                     by_reverse_proxy, by_stdio)}
 UDP = {way.__name__: way for way in (by_udp_forward, by_socks_udp, by_socks_udp_name)}
 FORWARDS = ("by_forward", "by_udp_forward")  # their targets are in the client's file
+STDIO = (("127.0.0.1", "P"), ("::1", "P"), ("localhost", "Q"))  # each is a process
+# Those by which and by whom only the plain spellings are tried.
+ALIKE = ("nobody", "six", "path", "all4", "range", "many")
+OFTEN_ENOUGH = (*FORWARDS, "by_proxy_header", "by_spoof", "by_reverse_proxy", "by_stdio")
+
+
+def may_arrive_at(allowed, host, port):
+    if allowed not in BY_NAME:
+        return set(allowed.split())
+    ending, services = BY_NAME[allowed]
+    return set(services.split()) if port == "P" and host.lower().rstrip(".").endswith(ending) else set()
+
+
+def may_fail(way, user, host):
+    """The upstream proxy knows none of our names, and a client has to have the address family it spoofs."""
+    if way.startswith("by_upstream"):
+        return user == "wild"
+    return way == "by_spoof" and (":" in host and "." not in host or host in ("localhost", "169.254.9.9", "link.wild.test"))
 
 
 class Matrix(Case):
+    maxDiff = None
+
     def setUp(self):
         super().setUp()
+        self.limits = None
+        if OWN_MACHINE:
+            self.move_to_own_machine()
         self.arrivals = Arrivals(self)
+        while abs(self.arrivals.ports["P"] - self.arrivals.ports["Q"]) < 3:
+            self.arrivals = Arrivals(self)
+
+    def move_to_own_machine(self):
+        """This thread, all that it starts, and for the programs a hosts file."""
+        machine = netns.Machines(self)
+        inside = machine.inside(machine.server)
+        inside.__enter__()
+        self.addCleanup(inside.__exit__, None, None, None)
+        netns.ip("address", "add", "169.254.9.9/32", "dev", "lo")
+        netns.ip("link", "set", "lo", "multicast", "on")
+        netns.ip("route", "add", "224.0.0.0/4", "dev", "lo")
+        hosts = self.write("hosts", "127.0.0.1 localhost\n" +
+                           "".join(f"{address} {name}\n" for name, address in NAMES.items()), mode=0o644)
+
+        def become():
+            tun_net.own_mounts()
+            tun_net.bind(hosts, "/etc/hosts")
+        self.limits = become
 
     def spell(self, rule):
+        low = self.arrivals.ports["P"]
+        rule = rule.replace("RANGE", f"{low - 1}-{low + 1}")
         for name, port in self.arrivals.ports.items():
             rule = re.sub(rf"\b{name}$", str(port), rule)
         return rule.replace("DIR", self.folder)
@@ -239,20 +331,27 @@ class Matrix(Case):
         return port
 
     def start_server(self):
-        self.port, users, self.keys = free_port(), [], {}
+        self.port, users, self.keys, self.reverse = free_port(), [], {}, {}
         for user, (rules, *_) in USERS.items():
             self.keys[user], key = self.keygen(user)
-            users.append({"name": user, "key": key, "allow": [self.spell(rule) for rule in rules]})
+            self.reverse[user] = free_port()
+            users.append({"name": user, "key": key, "allow": [self.spell(rule) for rule in rules],
+                          "listen": [f"127.0.0.1:{self.reverse[user]}"]})
         keys = self.write("keys.yaml", yaml({"users": users}) + "\n")
         via = f"socks5h://127.0.0.1:{self.start_proxy()}"
         config = self.write("server.yaml", yaml({"listen": f"127.0.0.1:{self.port}", "keys_file": keys, "connect_timeout": "2s",
-                                                 "egress": [{"from": ["127.0.0.9"], "to": ["tcp/*"], "via": via}]}) + "\n")
-        self.start_tws("server", "server", "--config", config).wait_ready()
+                                                 "egress": [{"from": ["127.0.0.9"], "to": ["tcp/*"], "via": via},
+                                                            {"from": ["127.0.0.10"], "spoof": OWN_MACHINE}]}) + "\n")
+        self.start_tws("server", "server", "--config", config, limits=self.limits).wait_ready()
 
     def start_client(self, user):
         """Every way in that a client has; ports by what they are for."""
         ports = {"proxy": free_port(), **self.arrivals.ports}
-        forwards = [{"kind": "proxy", "listen": f"127.0.0.1:{ports['proxy']}"}]
+        forwards = [{"kind": "proxy", "listen": f"127.0.0.1:{ports['proxy']}", "trusted": ["127.0.0.8"]}]
+        ports["reverse"] = self.reverse[user]
+        rules = [self.spell(rule) for rule in USERS[user][0]]
+        if rules:
+            forwards.append({"kind": "proxy", "reverse": True, "listen": f"127.0.0.1:{ports['reverse']}", "allow": rules})
         for host, port in TARGETS:
             for kind in ("tcp", "udp"):
                 ports[kind, host, port] = free_port()
@@ -263,20 +362,20 @@ class Matrix(Case):
             forwards.append({"listen": f"127.0.0.1:{ports['unix', path]}", "remote": f"unix:{self.folder}/{path}"})
         config = self.write(f"{user}.yaml", yaml({"server": f"ws://127.0.0.1:{self.port}/tws", "key_file": self.keys[user],
                                                   "connections": 1, "forwards": forwards}) + "\n")
-        return self.start_tws(f"client-{user}", "client", "--config", config), ports
+        ports["config"] = config
+        return self.start_tws(f"client-{user}", "client", "--config", config, limits=self.limits), ports
 
     def cells(self):
         """(user, way, function, target's two parts, the services it may arrive at, whether it has to)."""
         for user, (_, tcp, udp, unix) in USERS.items():
             for ways, allowed in ((TCP, tcp), (UDP, udp)):
                 for name, way in ways.items():
-                    for target in [*TARGETS, *(() if name in FORWARDS else MAYBE)]:
-                        means = TARGETS.get(target, "4P 4Q 6P other").split()
-                        if allowed == "localhost":
-                            may = {"4P", "6P"} if target[0].lower().startswith("localhost") and target[1] == "P" else set()
-                        else:
-                            may = set(allowed.split())
-                        yield user, name, way, target, may, target in TARGETS and bool(may & set(means))
+                    for target in [*TARGETS, *(() if name in OFTEN_ENOUGH or user in ALIKE else MAYBE)]:
+                        if name == "by_stdio" and target not in STDIO:
+                            continue
+                        means = TARGETS.get(target, "").split()
+                        may = may_arrive_at(allowed, *target)
+                        yield user, name, way, target, may, bool(may & set(means)) and not may_fail(name, user, target[0])
             for path, means in PATHS.items():
                 plain = path == "a.sock"
                 yield user, "by_unix_forward", by_unix_forward, (path, ""), set(unix.split()), plain and means == unix
@@ -293,10 +392,12 @@ class Matrix(Case):
         self.start_server()
         clients = {user: self.start_client(user) for user in USERS}
         self.ports = {user: ports for user, (_, ports) in clients.items()}
-        for client, _ in clients.values():
+        for user, (client, _) in clients.items():
             client.wait_ready()
+            if USERS[user][0]:
+                client.wait_log("reverse listening")
         cells = list(self.cells())
-        with concurrent.futures.ThreadPoolExecutor(48) as pool:
+        with concurrent.futures.ThreadPoolExecutor(256) as pool:
             answered = list(pool.map(self.attempt, cells))
         closed, missing = [], []
         for (user, name, _, (host, port), may, must), answer in zip(cells, answered):
@@ -306,7 +407,7 @@ class Matrix(Case):
                 closed.append(f"{user} {name} {host} {port}: arrived at {arrived - may}")
             if answer and not arrived:
                 closed.append(f"{user} {name} {host} {port}: somebody else answered")
-            if must and not (answer and arrived):
+            if must and not (arrived and (answer or "many" in arrived)):  # a group answers by other addresses
                 missing.append(f"{user} {name} {host} {port}: expected at {may}")
         self.assertEqual(closed, [])
         self.assertEqual(missing, [])
@@ -317,13 +418,32 @@ class Matrix(Case):
 # Where each user may have the server listen: rules, then which of PLACES are open.
 LISTENERS = {
     "nobody": ([], ""),
-    "one": (["127.0.0.1:1024-65535"], "four"),
-    "net": (["127.0.0.0/8:1024-65535"], "four other"),
+    "one": (["127.0.0.1:1024-65535"], "four udp"),
+    "net": (["127.0.0.0/8:1024-65535"], "four other udp"),
     "six": (["[::1]:1024-65535"], "six"),
-    "every": (["0.0.0.0/0"], "four other any4"),
+    "every": (["0.0.0.0/0"], "four other any4 udp"),
     "low": (["127.0.0.1:1-1023"], ""),
+    "udp": (["udp/127.0.0.0/8"], "udp"),
+    "path": (["unix:DIR/*"], "sock"),
 }
-PLACES = {"four": "127.0.0.1", "other": "127.0.0.2", "six": "::1", "any4": "0.0.0.0", "any": "::"}
+PLACES = {"four": "127.0.0.1", "other": "127.0.0.2", "six": "::1", "any4": "0.0.0.0", "any": "::", "udp": "127.0.0.1",
+          "sock": "unix:DIR/sock", "beside": "unix:DIR/../beside"}
+
+
+def is_taken(place, spot):
+    """Whether somebody listens there."""
+    if spot.startswith("unix:"):
+        with socket.socket(socket.AF_UNIX) as peer:
+            return peer.connect_ex(spot[5:]) == 0
+    port = int(spot.rpartition(":")[2])
+    if place != "udp":
+        return is_listening(port)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+        try:
+            peer.bind(("127.0.0.1", port))
+        except OSError:
+            return True
+    return False
 
 
 class Listening(Case):
@@ -331,25 +451,29 @@ class Listening(Case):
         server_port, users, keys = free_port(), [], {}
         for user, (rules, _) in LISTENERS.items():
             keys[user], key = self.keygen(user)
-            users.append({"name": user, "key": key, "allow": ["*"], "listen": rules})
+            folder = os.path.join(self.folder, user)
+            os.mkdir(folder)
+            users.append({"name": user, "key": key, "allow": ["*"], "listen": [rule.replace("DIR", folder) for rule in rules]})
         keys_file = self.write("keys.yaml", yaml({"users": users}) + "\n")
         self.start_tws("server", "server", "--config", self.write("server.yaml", yaml(
             {"listen": f"127.0.0.1:{server_port}", "keys_file": keys_file}) + "\n")).wait_ready()
         clients = {}
         for user in LISTENERS:
-            ports = {place: free_port() for place in PLACES}
-            forwards = [{"reverse": True, "listen": at(host, ports[place]), "remote": "127.0.0.1:9"}
-                        for place, host in PLACES.items()]
-            clients[user] = ports, self.start_tws(f"client-{user}", "client", "--config", self.write(f"{user}.yaml", yaml(
+            spots = {place: host.replace("DIR", f"{self.folder}/{user}") if "DIR" in host else at(host, free_port())
+                     for place, host in PLACES.items()}
+            forwards = [{"reverse": True, "kind": "udp" if place == "udp" else "tcp", "listen": spot, "remote": "127.0.0.1:9"}
+                        for place, spot in spots.items()]
+            clients[user] = spots, self.start_tws(f"client-{user}", "client", "--config", self.write(f"{user}.yaml", yaml(
                 {"server": f"ws://127.0.0.1:{server_port}/tws", "key_file": keys[user], "connections": 1,
                  "forwards": forwards}) + "\n"))
         for user, (_, open_places) in LISTENERS.items():
-            ports, client = clients[user]
-            for place, port in ports.items():
+            spots, client = clients[user]
+            for place, spot in spots.items():
                 is_open = place in open_places.split()
                 with self.subTest(user=user, place=place):
-                    client.wait_log(rf"reverse (listening|forward refused) .*listen=\S+:{port}\b", timeout=WAIT)
-                    self.assertEqual(is_listening(port), is_open)
+                    shown = re.escape(spot[5:]) if spot.startswith("unix:") else spot.rpartition(":")[2]
+                    client.wait_log(rf"reverse (listening|forward refused) .*listen=\S+:{shown} ", timeout=WAIT)
+                    self.assertEqual(is_taken(place, spot), is_open)
 
 
 # ---- packets, and connections that the kernel catches ----
@@ -357,13 +481,14 @@ class Listening(Case):
 # Rules, then what they open over TCP and over UDP: addresses by family, with port 7000 or 7001.
 CAUGHT = {
     "nobody": ([], "", ""),
-    "four": (["10.80.100.2:7000", "10.80.101.2:7000"], "4:7000", "4:7000"),
-    "six": (["fd80:100::/31"], "6:7000 6:7001", "6:7000 6:7001"),
+    "four": (["10.80.100.2:7000", "10.80.101.2:7000", "10.80.102.2:7000"], "4:7000", "4:7000"),
+    "six": (["fd80:100::/30"], "6:7000 6:7001", "6:7000 6:7001"),
     "tcp": (["tcp/0.0.0.0/0"], "4:7000 4:7001", ""),
     "udp": (["udp/*:7001"], "", "4:7001 6:7001"),
 }
 # By the network that the client sends there by its TUN or catches.
-HOSTS = {"tun": {4: "10.80.100.2", 6: "fd80:100::2"}, "transparent": {4: "10.80.101.2", 6: "fd80:101::2"}}
+HOSTS = {"tun": {4: "10.80.100.2", 6: "fd80:100::2"}, "transparent": {4: "10.80.101.2", 6: "fd80:101::2"},
+         "tproxy": {4: "10.80.102.2", 6: "fd80:102::2"}}
 
 
 def can_make():
@@ -378,9 +503,10 @@ class Caught(Case):
         super().setUp()
         self.net = tun_net.Net(self, len(CAUGHT))
         self.noted = set()
-        for host, device, machine in (("2", "out0", self.net.inner), ("1", "in0", self.net.server)):
-            netns.ip("-n", machine, "address", "add", f"10.80.101.{host}/24", "dev", device)
-            netns.ip("-n", machine, "address", "add", f"fd80:101::{host}/64", "dev", device, "nodad")
+        for number, (host, device, machine) in itertools.product(
+                (101, 102), (("2", "out0", self.net.inner), ("1", "in0", self.net.server))):
+            netns.ip("-n", machine, "address", "add", f"10.80.{number}.{host}/24", "dev", device)
+            netns.ip("-n", machine, "address", "add", f"fd80:{number}::{host}/64", "dev", device, "nodad")
         with self.net.inside(self.net.inner):
             for hosts, port in itertools.product(HOSTS.values(), (7000, 7001)):
                 for family, host in hosts.items():
@@ -431,9 +557,11 @@ class Caught(Case):
         for i, user in enumerate(CAUGHT):
             forwards = [{"kind": "tun", "device": "tun-c", "routes": ["10.80.100.0/24", "fd80:100::/64"]},
                         {"kind": "transparent", "listen": f":{free_port()}", "local": True,
-                         "networks": ["10.80.101.0/24", "fd80:101::/64"]}]
+                         "networks": ["10.80.101.0/24", "fd80:101::/64"]},
+                        {"kind": "transparent", "tproxy": True, "networks": ["10.80.102.0/24", "fd80:102::/64"]}]
             netns.ip("-n", self.net.clients[i], "address", "add", f"fd80:{i}::2/64", "dev", "up0", "nodad")
-            netns.ip("-n", self.net.clients[i], "-6", "route", "add", "fd80:101::/64", "dev", "up0")
+            for number in (101, 102):
+                netns.ip("-n", self.net.clients[i], "-6", "route", "add", f"fd80:{number}::/64", "dev", "up0")
             with self.net.inside(self.net.clients[i]):
                 client = self.start_tws(f"client-{user}", "client", "--config", self.write(f"{user}.yaml", yaml(
                     {"server": f"ws://10.80.{i}.1:{port}/tws", "key_file": keys[user], "encrypt": "off", "connections": 1,
@@ -459,7 +587,7 @@ class Caught(Case):
     @needs("nft")
     def test_packets_and_caught_connections_go_only_where_the_rules_let_a_user(self):
         cells = [cell for cell in itertools.product(CAUGHT, HOSTS, ("tcp", "udp"), (4, 6), (7000, 7001))
-                 if cell[1:3] != ("transparent", "udp")]  # without tproxy only connections are caught
+                 if cell[1:3] != ("transparent", "udp")]  # caught by tproxy only
         with concurrent.futures.ThreadPoolExecutor(len(cells)) as pool:
             answered = list(pool.map(self.attempt, cells))
         for (user, way, kind, family, port), answer in zip(cells, answered):
