@@ -531,7 +531,20 @@ struct sweep {
     enum what what;
     unsigned device;
     bool table_in_use;
+    struct tws_rtnl_devices *devices; /* NULL: nobody asks */
 };
+
+static void note_device(struct tws_rtnl_devices *d, unsigned device)
+{
+    size_t i = 0;
+
+    if (d == NULL || device == 0)
+        return;
+    while (i < d->n && d->index[i] != device)
+        i++;
+    if (i == d->n && d->n < sizeof d->index / sizeof *d->index)
+        d->index[d->n++] = device;
+}
 
 static bool is_swept(struct tws_rtnl *r, const struct sweep *s, const struct nlmsghdr *m)
 {
@@ -554,9 +567,12 @@ static tws_err sweep_pile(struct tws_rtnl *r, struct sweep *s, const struct pile
     size_t at = 0;
 
     s->table_in_use = table_is_in_use(r, p);
-    while (err == TWS_OK && (m = next_message(p, &at)) != NULL)
-        if (is_swept(r, s, m))
-            err = send_back(r, m, count);
+    while (err == TWS_OK && (m = next_message(p, &at)) != NULL) {
+        if (!is_swept(r, s, m))
+            continue;
+        note_device(s->devices, device_of(m));
+        err = send_back(r, m, count);
+    }
     return err;
 }
 
@@ -586,7 +602,7 @@ tws_err tws_rtnl_sweep_table(struct tws_rtnl *r, unsigned *count)
     return sweep(r, (struct sweep){.what = OF_TABLE}, count);
 }
 
-tws_err tws_rtnl_sweep_stale(struct tws_rtnl *r, unsigned *count)
+tws_err tws_rtnl_sweep_stale(struct tws_rtnl *r, unsigned *count, struct tws_rtnl_devices *devices)
 {
-    return sweep(r, (struct sweep){.what = STALE}, count);
+    return sweep(r, (struct sweep){.what = STALE, .devices = devices}, count);
 }

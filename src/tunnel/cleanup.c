@@ -5,8 +5,10 @@
 
 #include "tws/net/rtnetlink.h"
 #include "tws/net/socket.h"
+#include "tws/net/tool.h"
 
 #include <errno.h>
+#include <net/if.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -140,22 +142,39 @@ static tws_err sweep_rules(struct sweep *s, uint8_t family)
 
 /* ---- IP links ---- */
 
+/* Whether any were set is not known, nor whether there is a resolver that could know it. */
+static void revert_resolvers(const struct sweep *s, unsigned device)
+{
+    char name[IF_NAMESIZE];
+    const char *const argv[] = {"resolvectl", "revert", name, NULL};
+    struct tws_tool_result r;
+
+    if (if_indextoname(device, name) == NULL || tws_tool_run(argv, "", &r) != TWS_OK)
+        return;
+    if (r.status == 0)
+        say(s, "resolvers of %s: as they were before", name);
+    free(r.output);
+}
+
 /* What belongs to a device that a process has open is kept. */
 static tws_err sweep_links(struct sweep *s)
 {
     static const char what[] = "rules, routes and addresses of IP links";
+    struct tws_rtnl_devices devices = {.n = 0};
     struct tws_rtnl r;
     unsigned count = 0;
     tws_err err = tws_rtnl_open(&r);
 
     if (err == TWS_OK) {
-        err = tws_rtnl_sweep_stale(&r, &count);
+        err = tws_rtnl_sweep_stale(&r, &count, &devices);
         int saved = errno;
         tws_rtnl_close(&r);
         errno = saved;
     }
     if (count > 0)
         say(s, "%s: removed %u", what, count);
+    for (size_t i = 0; i < devices.n; i++)
+        revert_resolvers(s, devices.index[i]);
     s->result->removed += count;
     if (err != TWS_OK)
         return fail(s, what, err, err == TWS_SYS ? strerror(errno) : tws_err_text(err));

@@ -142,7 +142,9 @@ static void set_resolvers(struct tws_ip_detour *t, const struct tws_tun_config *
         tws_ip_format(&conf->dns[i], text[i], sizeof text[i]);
         servers[3 + i] = text[i];
     }
-    t->resolver_told = tell_resolver(servers) && tell_resolver(domain);
+    t->resolver_told = tell_resolver(servers);
+    if (t->resolver_told)
+        (void)tell_resolver(domain);
 }
 
 /* ---- life ---- */
@@ -155,7 +157,7 @@ tws_err tws_ip_detour_start(struct tws_ip_detour *t, const struct tws_ip_device 
 
     memcpy(t->device, d->tun.name, sizeof t->device);
     if (err == TWS_OK)
-        err = tws_rtnl_sweep_stale(&t->rtnl, &count);
+        err = tws_rtnl_sweep_stale(&t->rtnl, &count, NULL);
     if (count > 0)
         tws_log(TWS_LOG_INFO, "removed what a killed process left", "routes=%u", count);
     if (err == TWS_OK)

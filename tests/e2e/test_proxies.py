@@ -480,6 +480,8 @@ class Proxies(Case):
         tunnel = self.proxy("proxy")
         nonsense = ((b"\x16\x03\x01\x02\x00\x01\x00", b"HTTP/1.1 400 "), (b"GET / HTTP/1.1\r\nHost: h\r\n\r\n", b"HTTP/1.1 400 "),
                     (b"\x05\x00", b"\x05\xff"), (b"\x05\x01\x00\x05\x01\x00\x03\x00", b"\x05\x00\x05\x01"),
+                    (b"\x05\x01\x00\x05\x02\x00\x01\x7f\x00\x00\x01\x00\x50", b"\x05\x00\x05\x07"),  # BIND
+                    (b"\x04\x02\x00\x50\x7f\x00\x00\x01\x00", b"\x00\x5b"),
                     (b"\x04\x01\x00\x50\x00\x00\x00\x01\x00\x00", b"\x00\x5b"), (b"\x05\x01\x01", b"\x05\xff"),
                     (b"A" * 9000, b"HTTP/1.1 431 "), (b"GET http://h/ HTTP/1.1\r\n folded\r\n\r\n", b"HTTP/1.1 400 "))
         began = len(tunnel.client.log)

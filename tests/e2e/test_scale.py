@@ -1,5 +1,6 @@
 """Many of everything: channels, readers that stall, clients that come at once, descriptors that run
 out."""
+import os
 import resource
 import socket
 import subprocess
@@ -82,6 +83,23 @@ class Holder:
 def files(count):
     """For a child: no more than `count` descriptors."""
     return lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (count, count))
+
+
+def greet(peer, way, port):
+    """Says by that way where the stream goes, and waits for the answer."""
+    if way == "socks":
+        peer.sendall(b"\5\1\0" + b"\5\1\0\1" + socket.inet_aton("127.0.0.1") + port.to_bytes(2, "big"))
+        if read_exactly(peer, 12)[3] != 0:
+            raise ConnectionError("refused")
+    elif way == "http":
+        peer.sendall(f"CONNECT 127.0.0.1:{port} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            head += read_exactly(peer, 1)
+        if head.split()[1] != b"200":
+            raise ConnectionError("refused")
+    elif way == "proxy header":
+        peer.sendall(b"PROXY TCP4 192.0.2.1 127.0.0.1 5 6\r\n")
 
 
 @alone
@@ -173,6 +191,59 @@ class Descriptors(Case):
             peer.close()
         wait_until(lambda: self.answers(tunnel.port), "it answers again")
         self.assertTrue(process.is_running())
+
+    def test_every_way_in_pauses_without_descriptors_and_goes_on(self):
+        target = self.service().port
+        path = os.path.join(self.folder, "in.sock")
+        ways = {"tcp": {}, "unix": {"listen": f"unix:{path}"}, "proxy header": {"trusted": ["127.0.0.1"]},
+                "socks": {"kind": "socks"}, "http": {"kind": "http"}, "reverse": {"reverse": True}}
+        for way, record in ways.items():
+            with self.subTest(way=way):
+                reverse = "reverse" in record
+                limits = {"server_limits" if reverse else "client_limits": files(48)}
+                tunnel = self.tunnel(target, plain=True, start=False, links=1, **limits)
+                tunnel.users[0]["listen"] = [f"127.0.0.1:{tunnel.port}"]
+                tunnel.write_keys()
+                remote = {} if "kind" in record else {"remote": f"127.0.0.1:{target}"}
+                tunnel.client_settings["forwards"] = [{"listen": f"127.0.0.1:{tunnel.port}", **remote, **record}]
+                tunnel.start_server()
+                tunnel.start_client()
+                if reverse:
+                    tunnel.client.wait_log("reverse listening")
+                self.exhaust_way(way, tunnel.server if reverse else tunnel.client, path if way == "unix" else tunnel.port, target)
+
+    def exhaust_way(self, way, process, where, target):
+        def dial():
+            if isinstance(where, int):
+                return connect(where)
+            peer = socket.socket(socket.AF_UNIX)
+            peer.settimeout(WAIT)
+            peer.connect(where)
+            return peer
+
+        def talks(peer):
+            peer.sendall(b"x")
+            return read_exactly(peer, 1) == b"x"
+
+        def works():
+            with dial() as peer:
+                peer.settimeout(1)
+                try:
+                    greet(peer, way, target)
+                    return talks(peer)
+                except (OSError, AssertionError):
+                    return False
+
+        with dial() as first:
+            greet(first, way, target)
+            self.assertTrue(talks(first))
+            peers = [dial() for _ in range(64)]
+            process.wait_log("accepting pauses listen=.* reason=\"Too many open files\"")
+            self.assertTrue(talks(first))
+            for peer in peers:
+                peer.close()
+        wait_until(works, f"{way} works again")
+        self.assertEqual(process.log.count("accepting pauses"), 1)
 
     @staticmethod
     def try_to_connect(port):

@@ -383,6 +383,22 @@ class Transparent(Case):
         self.fails_with(other, "is not installed: install the package", hide)
         self.assert_nothing_left()
 
+    def test_without_descriptors_accepting_pauses_and_goes_on(self):
+        for tproxy in (False, True):
+            with self.subTest(tproxy=tproxy):
+                client = self.client({"networks": ["10.77.0.0/24"], "tproxy": tproxy}, name=f"box{tproxy}", connections=1,
+                                     under=("prlimit", "--nofile=48"))
+                first = self.open_stream("router", port=9000 + tproxy)
+                with self.net.inside("router"):
+                    peers = [tws_e2e.connect(9000 + tproxy, INSIDE) for _ in range(64)]
+                client.wait_log("accepting pauses listen=.* reason=\"Too many open files\"")
+                self.say(first)
+                for peer in (first, *peers):
+                    peer.close()
+                wait_until(lambda: self.curl("router", INSIDE), "it works again")
+                self.assertEqual(client.log.count("accepting pauses"), 1)
+                self.end(client)
+
     def test_two_clients_of_one_name_do_not_share(self):
         path = self.config({"networks": ["10.77.0.0/24"]})
         client = self.client({"networks": ["10.77.0.0/24"]})

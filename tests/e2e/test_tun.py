@@ -338,6 +338,61 @@ class Tun(tws_e2e.Case):
         self.assertEqual(tun_net.ipv4_state(client), before)
         self.assertIn("nothing to clean up", self.on(client, tws_e2e.TWS, "cleanup"))
 
+    # ---- the system's resolver ----
+
+    def with_resolver(self, **tun):
+        """A resolvectl that notes what it is told, and fails at a word in the file `fails`."""
+        self.told, self.fails = os.path.join(self.folder, "told"), self.write("fails", "none")
+        self.write("resolvectl", f"#!/bin/sh\necho \"$*\" >>{self.told}\n"
+                   f"case \"$1\" in $(cat {self.fails})) echo 'Failed to set: no such service' >&2; exit 1;; esac\n", mode=0o755)
+        self.path = dict(os.environ, PATH=f"{self.folder}:{os.environ['PATH']}")
+        self.bring_up(start=False, forward={"all": True, "dns": ["10.20.0.53", "fd20::53"], **tun})
+
+    def heard(self):
+        with open(self.told, encoding="utf-8") as file:
+            lines = file.read().splitlines()
+        os.remove(self.told)
+        return lines
+
+    def test_the_systems_resolver_is_told_and_told_again_at_the_end_and_by_cleanup(self):
+        self.with_resolver()
+        netns.ip("-n", self.net.clients[0], "tuntap", "add", "dev", "tun-c", "mode", "tun")  # outlives a kill
+        self.start_client(env=self.path).wait_log("tun open")
+        self.assertEqual(self.heard(), ["dns tun-c 10.20.0.53 fd20::53", "domain tun-c ~."])
+        self.clients[0].stop()
+        self.assertEqual(self.heard(), ["revert tun-c"])
+        self.start_client(env=self.path).wait_log("tun open")
+        self.clients[1].popen.kill()
+        self.clients[1].expected = (-signal.SIGKILL,)
+        self.clients[1].wait_exit()
+        self.heard()
+        done = subprocess.run(["ip", "netns", "exec", self.net.clients[0], tws_e2e.TWS, "cleanup"], env=self.path,
+                              capture_output=True, text=True, check=True)
+        self.assertIn("resolvers of tun-c: as they were before", done.stdout)
+        self.assertEqual(self.heard(), ["revert tun-c"])
+
+    def test_a_resolver_that_cannot_be_told_is_one_line_and_the_tunnel_goes_on(self):
+        self.with_resolver()
+        for fails, heard, reason in (("dns", ["dns tun-c 10.20.0.53 fd20::53"], "Failed to set: no such service"),
+                                     ("domain", ["dns tun-c 10.20.0.53 fd20::53", "domain tun-c ~.", "revert tun-c"],
+                                      "Failed to set: no such service"),
+                                     (None, None, "resolvectl is not installed")):
+            with self.subTest(fails=fails):
+                if fails:
+                    self.write("fails", fails)
+                else:
+                    os.remove(f"{self.folder}/resolvectl")
+                    self.path["PATH"] = self.folder
+                client = self.start_client(env=self.path)
+                client.wait_log("tun open")
+                client.wait_log(rf"cannot set the resolvers device=tun-c reason=\"{reason}: name them in /etc/resolv\.conf\"")
+                self.assertEqual(client.log.count("cannot set the resolvers"), 1)
+                self.ping(INNER4)
+                client.stop()
+                self.assertEqual(client.log.count("cannot set the resolvers"), 1)
+                if heard:
+                    self.assertEqual(self.heard(), heard)
+
     # ---- rights ----
 
     def test_without_rights_it_works_on_a_prepared_device_and_leaves_it_as_it_was(self):

@@ -91,7 +91,13 @@ TWS_MUST_USE tws_err tws_rtnl_sweep_device(struct tws_rtnl *r, unsigned device, 
 /* the rules of our priorities, and the table TWS_NET_TABLE; */
 TWS_MUST_USE tws_err tws_rtnl_sweep_table(struct tws_rtnl *r, unsigned *count);
 /* what a killed process left: addresses and routes of devices that are not in use, and the rules
- * and the table if no device that is in use has a route there. */
-TWS_MUST_USE tws_err tws_rtnl_sweep_stale(struct tws_rtnl *r, unsigned *count);
+ * and the table if no device that is in use has a route there. `devices` are those of the first
+ * kind; NULL: nobody asks. */
+struct tws_rtnl_devices {
+    unsigned index[8]; /* more are not told */
+    size_t n;
+};
+TWS_MUST_USE tws_err tws_rtnl_sweep_stale(struct tws_rtnl *r, unsigned *count,
+                                          struct tws_rtnl_devices *devices);
 
 #endif

@@ -264,13 +264,13 @@ START_TEST(only_what_nobody_uses_is_stale)
     ck_assert_int_eq(tws_rtnl_address(&r, TWS_RTNL_ADD, a.index, &one), TWS_OK);
     ck_assert_int_eq(tws_rtnl_route(&r, TWS_RTNL_ADD, &route), TWS_OK);
     detour(&r, a.index);
-    ck_assert_int_eq(tws_rtnl_sweep_stale(&r, &count), TWS_OK);
+    ck_assert_int_eq(tws_rtnl_sweep_stale(&r, &count, NULL), TWS_OK);
     ck_assert_uint_eq(count, 0);
     tws_tun_close(&a); /* as a killed process does */
-    ck_assert_int_eq(tws_rtnl_sweep_stale(&r, &count), TWS_OK);
+    ck_assert_int_eq(tws_rtnl_sweep_stale(&r, &count, NULL), TWS_OK);
     ck_assert_uint_ge(count, 9); /* and the address where the kernel keeps its mark */
     unsigned again = 0;
-    ck_assert_int_eq(tws_rtnl_sweep_stale(&r, &again), TWS_OK);
+    ck_assert_int_eq(tws_rtnl_sweep_stale(&r, &again, NULL), TWS_OK);
     ck_assert_uint_eq(again, 0);
     ck_assert_int_eq(tws_rtnl_has_address(&r, a.index, &one.ip, &there), TWS_OK);
     ck_assert(!there || count < 10);
@@ -290,7 +290,7 @@ START_TEST(what_others_mark_alike_is_left_alone)
         return;
     ck_assert_int_eq(tws_rtnl_rule(&r, TWS_RTNL_ADD, &rule), TWS_OK);
     ck_assert_int_eq(tws_rtnl_route(&r, TWS_RTNL_ADD, &route), TWS_OK);
-    ck_assert_int_eq(tws_rtnl_sweep_stale(&r, &count), TWS_OK);
+    ck_assert_int_eq(tws_rtnl_sweep_stale(&r, &count, NULL), TWS_OK);
     ck_assert_int_eq(tws_rtnl_sweep_table(&r, &count), TWS_OK);
     ck_assert_uint_eq(count, 0);
     ck_assert_int_eq(tws_rtnl_rule(&r, TWS_RTNL_DELETE, &rule), TWS_OK);
@@ -333,7 +333,7 @@ START_TEST(rules_of_a_device_that_is_gone_are_stale_too)
         return;
     detour(&r, a.index);
     tws_tun_close(&a);
-    ck_assert_int_eq(tws_rtnl_sweep_stale(&r, &count), TWS_OK);
+    ck_assert_int_eq(tws_rtnl_sweep_stale(&r, &count, NULL), TWS_OK);
     ck_assert_uint_eq(count,
                       7); /* six rules, the route to nowhere; the other went with the device */
     tws_rtnl_close(&r);
