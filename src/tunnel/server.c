@@ -232,10 +232,7 @@ tws_err tws_server_reload(struct tws_server *s, const struct tws_server_config *
         return err;
     }
     tell_certificate(cfg, tls);
-    if (s->listener != NULL)
-        tws_ws_listener_set_tls(s->listener, tls);
-    else
-        tws_tls_server_free(tls);
+    tws_ws_listener_set_tls(s->listener, tls);
     warn_of_restart(s->cfg, cfg);
     s->cfg = cfg;
     if (tws_unix_socket_set_access(&s->file, &cfg->access) != TWS_OK)
@@ -256,9 +253,7 @@ tws_err tws_server_reload(struct tws_server *s, const struct tws_server_config *
 static void close_listener(struct tws_server *s)
 {
     tws_unix_socket_remove(&s->file);
-    if (s->listener != NULL)
-        tws_ws_listener_close(s->listener);
-    s->listener = NULL;
+    tws_ws_listener_close(s->listener);
 }
 
 struct rest {
@@ -476,6 +471,7 @@ void tws_server_free(struct tws_server *s)
     tws_timer_stop(&s->drain_timer);
     close_listener(s);
     tws_server_end_visits(s);
+    tws_ws_listener_end(s->listener);
     for_each_session(s, end_session, NULL);
     tws_ip_hub_free(s->egress_cfg.tun);
     free_accounts(&s->accounts);

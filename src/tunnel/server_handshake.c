@@ -103,7 +103,7 @@ static uint16_t check_new(struct visit *v, struct tws_account *a, const char **w
 
 static uint16_t check(struct visit *v, struct tws_account *a, const char **why)
 {
-    if (v->server->listener == NULL) {
+    if (v->server->on_drained != NULL) {
         *why = "the server is going down";
         return TWS_CODE_SHUTDOWN;
     }

@@ -18,7 +18,7 @@ struct tws_server {
     struct tws_loop *loop;
     struct tws_ws *ws;
     const struct tws_server_config *cfg;
-    struct tws_ws_listener *listener; /* NULL: draining */
+    struct tws_ws_listener *listener; /* closed when it drains */
     struct tws_unix_socket file;      /* of the listener, if that is a unix socket */
     struct tws_node accounts;         /* struct tws_account */
     struct tws_registry sessions;     /* struct tws_held */

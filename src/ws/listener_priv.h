@@ -47,6 +47,8 @@ void tws_ws_listener_turn_away(struct tws_ws_listener *l, int fd, const struct t
 
 /* A connection to a listener with TLS; owns `fd`. tws_guest_begin() follows if it comes to that. */
 void tws_tls_guest_accept(struct tws_ws_listener *l, int fd, const struct tws_sockaddr *peer);
+/* Those in the middle of a TLS handshake go. */
+void tws_tls_guests_end_shaking(struct tws_ws_listener *l);
 void tws_tls_guests_free(struct tws_ws_listener *l);
 
 #endif

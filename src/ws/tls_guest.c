@@ -109,14 +109,31 @@ void tws_tls_guest_accept(struct tws_ws_listener *l, int fd, const struct tws_so
         begin(l, fd, peer);
 }
 
+static void end_guest(struct tws_tls_guest *g)
+{
+    tws_tls_pipe_free(g->pipe);
+    forget(g);
+}
+
+void tws_tls_guests_end_shaking(struct tws_ws_listener *l)
+{
+    struct tws_node *it, *tmp;
+
+    TWS_LIST_EACH(it, tmp, &l->tls_guests)
+    {
+        struct tws_tls_guest *g = TWS_CONTAINER(it, struct tws_tls_guest, guests_node);
+
+        if (g->shaking)
+            end_guest(g);
+    }
+}
+
 void tws_tls_guests_free(struct tws_ws_listener *l)
 {
     struct tws_tls_guest *g;
 
-    while ((g = TWS_LIST_FIRST(&l->tls_guests, struct tws_tls_guest, guests_node)) != NULL) {
-        tws_tls_pipe_free(g->pipe);
-        forget(g);
-    }
+    while ((g = TWS_LIST_FIRST(&l->tls_guests, struct tws_tls_guest, guests_node)) != NULL)
+        end_guest(g);
 }
 
 /* ---- the upgrade that goes through it ---- */

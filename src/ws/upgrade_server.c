@@ -377,6 +377,31 @@ void tws_ws_listener_close(struct tws_ws_listener *l)
     l->net = NULL;
 }
 
+/* Upgrades that on_open has told of are their owner's to close. */
+static void end_strangers(struct tws_ws_listener *l)
+{
+    struct tws_node *it, *tmp;
+
+    TWS_LIST_EACH(it, tmp, &l->guests)
+    end_guest(TWS_CONTAINER(it, struct guest, guests_node));
+    TWS_LIST_EACH(it, tmp, &l->pending)
+    {
+        struct tws_upgrade *u = TWS_CONTAINER(it, struct tws_upgrade, pending_node);
+
+        if (u->state == TWS_UPGRADE_OPENING)
+            tws_upgrade_kill(u);
+    }
+    tws_tls_guests_end_shaking(l);
+}
+
+void tws_ws_listener_end(struct tws_ws_listener *l)
+{
+    if (l == NULL)
+        return;
+    tws_ws_listener_close(l);
+    end_strangers(l);
+}
+
 void tws_ws_listener_set_tls(struct tws_ws_listener *l, struct tws_tls_server *tls)
 {
     tws_tls_server_free(l->tls);

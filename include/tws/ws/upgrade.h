@@ -105,6 +105,8 @@ TWS_MUST_USE tws_err tws_upgrade_listen(struct tws_ws *ws, const struct tws_upgr
                                         struct tws_ws_listener **out);
 /* Accepts no more; what is open goes on. */
 void tws_ws_listener_close(struct tws_ws_listener *l);
+/* The same, and whoever on_open has not told of is cut off: `arg` may go. NULL is fine. */
+void tws_ws_listener_end(struct tws_ws_listener *l);
 /* TLS for those who come from now on, owned; NULL: none. Right behind tws_upgrade_listen() nobody
  * has come yet. */
 void tws_ws_listener_set_tls(struct tws_ws_listener *l, struct tws_tls_server *tls);

@@ -442,6 +442,54 @@ START_TEST(a_user_s_channels_are_counted_over_its_life)
 }
 END_TEST
 
+/* ---- handshakes that the end of the server meets ---- */
+
+static void turn(struct world *w)
+{
+    (void)w;
+}
+
+static const char *const handshakes[] = {
+    "",
+    "GET /tws HTTP/1.1\r\n",
+    "GET /tws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+    "Sec-WebSocket-Protocol: tws.2\r\nTws-Session: AAAAAAAAAAAAAAAAAAAAAA\r\n\r\n",
+};
+
+/* The server's memory is gone when the rest of the request comes; ASan sees who still uses it. */
+START_TEST(a_server_that_ends_leaves_no_handshake_behind)
+{
+    const char *all = handshakes[2], *before = handshakes[_i];
+    struct sockaddr_in sa;
+    struct world *w = world_new();
+    char got[1024];
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    world_do(w, world_start_server);
+    sa = loopback(w->server_cfg.listen.port);
+    be_patient(fd);
+    ck_assert_int_eq(connect(fd, (struct sockaddr *)&sa, sizeof sa), 0);
+    put_text(fd, before);
+    if (_i == 2)
+        ck_assert_int_gt(recv(fd, got, sizeof got, 0), 0); /* the 101 */
+    else
+        for (int i = 0; i < 3; i++)
+            world_do(w, turn); /* it was accepted, and what it said read */
+    world_do(w, world_stop_server);
+    world_do(w, turn);
+    (void)!send(fd, all + strlen(before), strlen(all) - strlen(before), MSG_NOSIGNAL);
+    for (ssize_t n = 1; n > 0;) {
+        n = recv(fd, got, sizeof got - 1, 0);
+        got[n > 0 ? n : 0] = '\0';
+        ck_assert(n == 0 || _i == 2 || errno == ECONNRESET);
+        ck_assert_ptr_null(strstr(got, "101"));
+    }
+    close(fd);
+    world_free(w);
+}
+END_TEST
+
 /* ---- reload and drain ---- */
 
 static void reload_without_the_user(struct world *w)
@@ -646,6 +694,7 @@ int main(void)
     tcase_add_test(tc, encrypt_that_does_not_agree_is_refused_with_the_remedy);
     tcase_add_test(tc, a_target_no_rule_allows_is_forbidden);
     tcase_add_test(tc, a_user_s_channels_are_counted_over_its_life);
+    tcase_add_loop_test(tc, a_server_that_ends_leaves_no_handshake_behind, 0, 3);
     tcase_add_test(tc, a_removed_key_ends_its_sessions);
     tcase_add_test(tc, a_reload_leaves_running_channels_alone);
     tcase_add_test(tc, reloaded_forwards_close_and_change_but_running_channels_stay);

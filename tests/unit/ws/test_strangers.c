@@ -1,9 +1,11 @@
 /* test_strangers.c - the server against peers that are not our client: by hand on raw sockets. */
+#include "listener_priv.h"
 #include "peers.h"
 
 #include <errno.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <uv.h>
 
 static struct peers *p;
 static struct tws_upgrade_server server;
@@ -262,6 +264,50 @@ START_TEST(a_peer_that_is_no_trusted_proxy_cannot_name_another_source)
 }
 END_TEST
 
+/* The connection is with libwebsockets, which has not read the request. */
+static bool is_between(void)
+{
+    return tws_list_empty(&p->listener->guests) && p->listener->npending == 2 &&
+           p->server.opens == 1;
+}
+
+static const struct {
+    const char *before, *after;
+    bool between;
+} strangers_met_by_the_end[] = {
+    {"", "GET / HTTP/1.1\r\n" OURS "\r\n", false},
+    {"GET / HTTP/1.1\r\n", OURS "\r\n", false},
+    {"GET / HTTP/1.1\r\n" OURS "\r\n", "", true},
+};
+
+START_TEST(a_listener_that_ends_cuts_off_whoever_its_owner_never_heard_of)
+{
+    const char *after = strangers_met_by_the_end[_i].after;
+    int known;
+
+    listen_and_dial();
+    known = dial();
+    say_on(known, "GET / HTTP/1.1\r\n" OURS "\r\n");
+    (void)hear_some(known);
+    say(strangers_met_by_the_end[_i].before);
+    if (strangers_met_by_the_end[_i].between)
+        while (!is_between()) {
+            (void)uv_run(tws_loop_uv(p->loop), UV_RUN_NOWAIT);
+            ck_assert_uint_eq(p->server.opens, 1);
+        }
+    tws_ws_listener_end(p->listener);
+    (void)!send(fd, after, strlen(after), MSG_NOSIGNAL); /* may be cut off already */
+    ck_assert_uint_eq(hear_all(fd), 0);
+    ck_assert_uint_eq(p->server.opens, 1);
+    /* What was told of is its owner's as before. */
+    ck_assert_uint_eq(p->server.failures, 0);
+    tws_upgrade_close(p->server.u, 4416);
+    (void)hear_some(known);
+    ck_assert_mem_eq(got, "\x88\x02\x11\x40", 4);
+    close(known);
+}
+END_TEST
+
 /* ---- between upgrade and take-over ---- */
 
 START_TEST(a_message_before_the_take_over_closes_the_link)
@@ -462,6 +508,7 @@ int main(void)
     tcase_add_test(t, one_above_max_pending_is_closed_and_others_go_on);
     tcase_add_test(t, sources_are_counted_as_the_trusted_proxy_names_them);
     tcase_add_test(t, a_peer_that_is_no_trusted_proxy_cannot_name_another_source);
+    tcase_add_loop_test(t, a_listener_that_ends_cuts_off_whoever_its_owner_never_heard_of, 0, 3);
     tcase_add_test(t, a_message_before_the_take_over_closes_the_link);
     tcase_add_test(t, garbage_instead_of_frames_ends_the_connection);
     tcase_add_test(t, a_handshake_message_above_the_limit_ends_the_connection);
