@@ -304,13 +304,37 @@ static void on_timer(struct tws_timer *t)
     tws_lane_dial(TWS_CONTAINER(it, struct tws_lane, lane_node), now);
 }
 
+static void retire(struct tws_pool *p, const char *why)
+{
+    if (p->retiring)
+        return;
+    tws_log(TWS_LOG_INFO, "session drains", "session=%s channels=%u reason=\"%s\"",
+            p->carrier != NULL ? p->carrier->tag : "-",
+            p->carrier != NULL ? (unsigned)p->carrier->nlocals : 0u, why);
+    p->retiring = true;
+    tws_reverse_end(&p->reverse);
+    if (p->carrier == NULL)
+        cancel_dials(p);
+    look_now(p);
+}
+
 /* ---- what the carrier tells ---- */
+
+/* Either side's ids. */
+static void mind_ids(struct tws_pool *p, const struct tws_channel *ch)
+{
+    if (tws_channel_id(ch) < IDS_MAX || p->retiring)
+        return;
+    retire(p, "the session's channel ids run out");
+    p->events->on_retiring(p->arg, p);
+}
 
 static void on_open(void *arg, struct tws_channel *ch, struct tws_span payload)
 {
     struct tws_pool *p = arg;
 
     tws_reverse_open(&p->reverse, ch, payload);
+    mind_ids(p, ch);
 }
 
 static void on_openable(void *arg)
@@ -332,20 +356,6 @@ static void on_link_down(void *arg, void *owner, uint32_t link_id, uint64_t up_u
         tws_lane_forgive(lane);
     else if (lane != NULL)
         tws_lane_wait_longer(lane);
-    look_now(p);
-}
-
-static void retire(struct tws_pool *p, const char *why)
-{
-    if (p->retiring)
-        return;
-    tws_log(TWS_LOG_INFO, "session drains", "session=%s channels=%u reason=\"%s\"",
-            p->carrier != NULL ? p->carrier->tag : "-",
-            p->carrier != NULL ? (unsigned)p->carrier->nlocals : 0u, why);
-    p->retiring = true;
-    tws_reverse_end(&p->reverse);
-    if (p->carrier == NULL)
-        cancel_dials(p);
     look_now(p);
 }
 
@@ -479,10 +489,7 @@ tws_err tws_pool_open(struct tws_pool *p, struct tws_span payload, struct tws_ch
         return err;
     p->channels_opened++;
     tws_carrier_kick(p->carrier);
-    if (tws_channel_id(*out) >= IDS_MAX && !p->retiring) {
-        retire(p, "the session's channel ids run out");
-        p->events->on_retiring(p->arg, p);
-    }
+    mind_ids(p, *out);
     return TWS_OK;
 }
 

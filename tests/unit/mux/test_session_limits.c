@@ -1,6 +1,7 @@
 /*
  * test_session_limits.c - credit and budgets: windows, memory, numbers of channels, floods.
  */
+#include "session_priv.h"
 #include "suite.h"
 #include "wire.h"
 
@@ -454,6 +455,24 @@ START_TEST(many_short_channels_never_starve_at_a_limit)
 }
 END_TEST
 
+/* The rest are for what crosses the new session's beginning. */
+START_TEST(three_quarters_of_the_ids_are_given_out)
+{
+    static const uint32_t last[] = {0xbffffffb, 0xbffffffc};
+    struct side *side = _i == 0 ? &p.c : &p.s;
+
+    start_pair((struct tws_session_config){0});
+    side->s->next_id = last[_i];
+    ck_assert_uint_eq(side_open(side, 0, false)->id, last[_i]);
+    ck_assert(!tws_session_openable(side->s));
+    ck_assert_ptr_null(side_open(side, 0, false));
+    pair_run(&p);
+    ck_assert_ptr_nonnull(side_app(_i == 0 ? &p.s : &p.c, last[_i]));
+    ck_assert(!p.c.closed && !p.s.closed);
+    pair_fini(&p);
+}
+END_TEST
+
 /* ---- floods ---- */
 
 enum useless {
@@ -591,6 +610,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, an_idle_session_gives_its_memory_back);
     tcase_add_test(tc, one_channel_more_than_allowed_is_a_flow_error);
     tcase_add_test(tc, an_opener_waits_at_the_limit_and_goes_on_when_one_is_over);
+    tcase_add_loop_test(tc, three_quarters_of_the_ids_are_given_out, 0, 2);
     tcase_add_test(tc, a_late_channels_does_not_lower_the_limit);
     tcase_add_test(tc, openable_is_told_also_to_those_who_only_asked);
     tcase_add_test(tc, many_short_channels_never_starve_at_a_limit);
