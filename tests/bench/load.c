@@ -250,8 +250,9 @@ static int ping(uint32_t port, uint32_t count)
     for (uint32_t i = 0; i < count; i++)
         times[i] = round_trip(fd);
     qsort(times, count, sizeof *times, compare);
-    printf("{\"p50_us\": %.1f, \"p99_us\": %.1f}\n", (double)times[count / 2] / 1000,
-           (double)times[(uint64_t)count * 99 / 100] / 1000);
+    const uint32_t p50 = count / 2, p99 = (uint32_t)((uint64_t)count * 99 / 100);
+    printf("{\"p50_us\": %.1f, \"p99_us\": %.1f}\n", (double)times[p50] / 1000,
+           (double)times[p99] / 1000);
     free(times);
     close(fd);
     return EXIT_SUCCESS;

@@ -18,16 +18,16 @@ static long ahead_s;
 static struct rlimit descriptors; /* rlim_max 0: the true ones */
 static struct peers *p;
 
-BEFORE_LIBC int clock_gettime(clockid_t id, struct timespec *ts)
+BEFORE_LIBC int clock_gettime(clockid_t id, struct timespec *tp)
 {
-    int failed = (int)syscall(SYS_clock_gettime, id, ts);
+    int failed = (int)syscall(SYS_clock_gettime, id, tp);
 
     if (id != CLOCK_BOOTTIME) /* that is our loop's, whose timers are the kernel's */
-        ts->tv_sec += ahead_s;
+        tp->tv_sec += ahead_s;
     return failed;
 }
 
-long __sysconf(int name);
+long __sysconf(int name); // NOLINT(bugprone-reserved-identifier)
 
 BEFORE_LIBC long sysconf(int name)
 {
@@ -35,19 +35,19 @@ BEFORE_LIBC long sysconf(int name)
                                                             : __sysconf(name);
 }
 
-BEFORE_LIBC int getrlimit(__rlimit_resource_t resource, struct rlimit *limit)
+BEFORE_LIBC int getrlimit(__rlimit_resource_t resource, struct rlimit *rlimits)
 {
     if (descriptors.rlim_max == 0 || resource != RLIMIT_NOFILE)
-        return prlimit(0, resource, NULL, limit);
-    *limit = descriptors;
+        return prlimit(0, resource, NULL, rlimits);
+    *rlimits = descriptors;
     return 0;
 }
 
-BEFORE_LIBC int setrlimit(__rlimit_resource_t resource, const struct rlimit *limit)
+BEFORE_LIBC int setrlimit(__rlimit_resource_t resource, const struct rlimit *rlimits)
 {
     if (descriptors.rlim_max == 0 || resource != RLIMIT_NOFILE)
-        return prlimit(0, resource, limit, NULL);
-    descriptors = *limit;
+        return prlimit(0, resource, rlimits, NULL);
+    descriptors = *rlimits;
     return 0;
 }
 
