@@ -5,6 +5,7 @@ socks         SOCKS5 beside tws's plain forward; microsocks and dante, which hav
 transparent   connections that the kernel catches, beside sshuttle, in network namespaces
 spoof         PROXY protocol in, the client's own address out, beside haproxy with usesrc clientip
 udp           datagrams of 64 and 1400 bytes: how many, how many are lost, how late
+flood         twice as many of them as an uplink of 20 Mbit/s and 20 ms carries: how late are those that come
 tun           iperf3 over an IP link beside the same over a TCP forward"""
 import contextlib
 import json
@@ -13,7 +14,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from bench_site import Stage, main, median, netns, tws_e2e  # noqa: E402
+from bench_site import CONGESTION, Site, Stage, allow, main, median, netns, tws_e2e  # noqa: E402
 
 import catch_net  # noqa: E402
 import tun_net  # noqa: E402
@@ -270,6 +271,38 @@ def udp(report, options):
             report.line(f"{name}: p99 there and back at that rate", best["p99_us"] / 1000, "ms")
 
 
+# ---- flood ----
+
+def flooded(congestion, rounds):
+    """{size: what each run gave}. The first only shows the tunnel what the uplink carries, and is left out."""
+    found = {}
+    with Site([{"rate": 20, "delay": 10}], sysctls={CONGESTION: congestion}) as site:
+        echo, tunnel = site.target.port, site.tunnel
+        with site.net.inside(site.net.server):
+            site.stage.start("echo", [program("bench_udp"), "echo", str(echo)]).expected = ENDS
+        tunnel.client.stop()
+        tunnel.client_settings["forwards"].append({"kind": "udp", "listen": "127.0.0.1:7778", "remote": f"127.0.0.1:{echo}"})
+        with site.net.inside(site.net.client):
+            tunnel.start_client()
+        tunnel.client.wait_told(r"STATUS=1 of 1 links? up.*")
+        for size, rate in ((1400, 3500), (64, 60000)):
+            for seconds in (4, *[5] * rounds):
+                done = subprocess.run(["ip", "netns", "exec", site.net.client, program("bench_udp"), "flow", "7778", str(size),
+                                       str(rate), str(seconds)], check=True, capture_output=True, text=True)
+                found.setdefault(size, []).append(json.loads(done.stdout))
+    return {size: runs[1:] for size, runs in found.items()}
+
+
+def flood(report, options):
+    allow("cubic")
+    for congestion in ("bbr", "cubic"):
+        for size, runs in flooded(congestion, options.rounds or 3).items():
+            steady, what = medians(runs), f"{congestion}, {size} bytes"
+            report.line(f"{what}: come back", steady["back_per_s"], "/s", runs=runs)
+            report.line(f"{what}: p50 there and back", steady["p50_us"] / 1000, "ms")
+            report.line(f"{what}: p99 there and back", steady["p99_us"] / 1000, "ms")
+
+
 # ---- tun ----
 
 def bring_up_tun(made, net):
@@ -312,4 +345,4 @@ def tun(report, options):
 if __name__ == "__main__":
     if os.getuid() != 0:
         sys.exit("ways.py needs root, for network namespaces")
-    main(__doc__, {"socks": socks, "transparent": transparent, "spoof": spoof, "udp": udp, "tun": tun})
+    main(__doc__, {"socks": socks, "transparent": transparent, "spoof": spoof, "udp": udp, "flood": flood, "tun": tun})

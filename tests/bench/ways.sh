@@ -1,6 +1,6 @@
 #!/bin/sh
 # ways.sh [BENCH...] - the ways in and out beside the tools that do one of them: socks, transparent, spoof,
-# udp, tun; all of them if none is named. Prints each figure beside what is asked, and JSON lines.
+# udp, flood, tun; all of them if none is named. Prints each figure beside what is asked, and JSON lines.
 # BENCH_ROUNDS (3). Needs root, for network namespaces.
 set -eu
 cd "$(dirname "$0")/../.."
