@@ -48,8 +48,8 @@ void tws_ip_device_remove_route(struct tws_ip_device *d, const struct tws_prefix
 /* The first character of a setting of the kernel's, a file in /proc/sys; 0: not known. */
 char tws_ip_setting(const char *path);
 
-#define TWS_IP_BACKLOG (1u << 20) /* bytes of packets that wait for their channel, of one device   \
-                                   */
+/* Bytes of packets that wait for their channel, of one device. */
+#define TWS_IP_BACKLOG (1u << 20)
 
 /* One that came out of the device; it may be changed, and is gone when this returns. */
 typedef void tws_ip_take_fn(void *arg, uint8_t *packet, size_t n);
