@@ -80,7 +80,8 @@ static uint16_t judge_opening(struct tws_judge *j, const struct tws_open *open,
         return TWS_CODE_NONE;
     }
     const struct tws_user rules = rules_of(w);
-    permit->verdict = tws_acl_target(&rules, open->kind, &open->target);
+    if (open->kind == TWS_KIND_TCP) /* its proxy takes no datagrams */
+        permit->verdict = tws_acl_target(&rules, open->kind, &open->target);
     if (permit->verdict != TWS_ACL_DENY)
         return TWS_CODE_NONE;
     *why = "no rule of the client's forward allows the target";

@@ -8,13 +8,28 @@
 
 enum kind { ORDINARY, LINK_LOCAL, MULTICAST, UNSPECIFIED };
 
+/* The IPv4 address that a NAT64 on the way sends to (RFC 6052's own prefix), or the address itself.
+ */
+static struct tws_ip behind_nat64(const struct tws_ip *ip)
+{
+    static const uint8_t prefix[12] = {0x00, 0x64, 0xff, 0x9b};
+    struct tws_ip inner = {.family = 4};
+
+    if (ip->family != 6 || memcmp(ip->bytes, prefix, sizeof prefix) != 0)
+        return *ip;
+    memcpy(inner.bytes, ip->bytes + sizeof prefix, 4);
+    return inner;
+}
+
 static enum kind kind_of(const struct tws_ip *ip)
 {
-    if (tws_ip_is_link_local(ip))
+    struct tws_ip real = behind_nat64(ip);
+
+    if (tws_ip_is_link_local(&real))
         return LINK_LOCAL;
-    if (tws_ip_is_multicast(ip))
+    if (tws_ip_is_multicast(&real))
         return MULTICAST;
-    if (tws_ip_is_unspecified(ip))
+    if (tws_ip_is_unspecified(&real))
         return UNSPECIFIED;
     return ORDINARY;
 }

@@ -2,8 +2,8 @@
 import struct
 
 import peer
-from peer import CLOSE, DATAGRAM, OPEN, RESET, name, opening, parameter
-from tws_e2e import Case, ask, free_port
+from peer import CLOSE, DATAGRAM, OPEN, OPENED, RESET, address, name, opening, parameter
+from tws_e2e import Case, ask, free_port, wait_until, yaml
 
 
 class Clients(Case):
@@ -40,3 +40,52 @@ class Clients(Case):
         self.tunnel_.server.wait_log(r"session over .*client=lap\?user=root\?top .*reason=\"bye' user=root\"$")
         for line in self.tunnel_.server.log.splitlines():
             self.assertNotRegex(line, r'^[^"]* user=root|[\x80-\x9f]')
+
+
+class Servers(Case):
+    """A server of the test's own, and a client with reverse forwards: one remote, one proxy."""
+
+    def setUp(self):
+        super().setUp()
+        self.remote, self.allowed, self.other = (self.service() for _ in range(3))
+        listener = peer.Server()
+        self.addCleanup(listener.close)
+        key_file, _ = self.keygen()
+        forwards = [{"reverse": True, "listen": "127.0.0.1:1001", "remote": f"127.0.0.1:{self.remote.port}"},
+                    {"reverse": True, "listen": "127.0.0.1:1002", "kind": "socks", "allow": [f"127.0.0.1:{self.allowed.port}"]}]
+        path = self.write("client.yaml", yaml({"server": f"ws://127.0.0.1:{listener.port}/", "key_file": key_file,
+                                               "connections": 1, "forwards": forwards}) + "\n")
+        self.client = self.start_tws("client", "client", "--config", path)
+        with open(key_file, encoding="ascii") as file:
+            self.link = listener.accept(file.read())
+        self.addCleanup(self.link.close)
+        self.listening = [self.link.wait(OPEN)[1] for _ in forwards]
+        self.link.send(*[(OPENED, channel, 0, address("127.0.0.1", 1001 + i)) for i, channel in enumerate(self.listening)])
+        self.next = 2
+
+    def attempt(self, kind, target, channel):
+        """OPENED, or RESET's code."""
+        self.link.send((OPEN, self.next, 0, opening(kind, target, parameter(4, struct.pack("!I", channel)))))
+        frame = self.link.wait(OPENED, RESET, channel=self.next)
+        self.link.send((RESET, self.next, 0, b"\0\0"))
+        self.next += 2
+        return OPENED if frame[0] == OPENED else struct.unpack("!H", frame[3][:2])[0]
+
+    def test_a_server_chooses_nothing_that_the_client_did_not_say(self):
+        forward, proxy = self.listening
+        inside, outside = (address("127.0.0.1", service.port) for service in (self.allowed, self.other))
+        anything = [(peer.TCP, outside), (peer.UDP, outside), (peer.UNIX, name("/run/x", 0, 5)), (peer.TUN, address("0.0.0.0", 0)),
+                    (peer.LISTEN, address("0.0.0.0", 0))]
+        for channel in (0x7fff, forward + 1, proxy + 2):
+            self.assertEqual(self.attempt(peer.TCP, inside, channel), 8)
+        for kind, target in anything:
+            self.assertEqual(self.attempt(kind, target, forward), OPENED, "it is the remote's, whatever was asked")
+            self.assertEqual(self.attempt(kind, target, proxy), 8)
+        spellings = [address("::ffff:127.0.0.1", self.other.port), name("127.0.0.1", self.other.port),
+                     name("2130706433", self.other.port), name("0x7f.1", self.other.port), name("localhost.", self.other.port)]
+        for target in spellings:
+            self.assertEqual(self.attempt(peer.TCP, target, proxy), 8)
+        self.assertEqual(self.attempt(peer.UDP, inside, proxy), 8, "a proxy without datagrams")
+        self.assertEqual(self.attempt(peer.TCP, inside, proxy), OPENED)
+        wait_until(lambda: self.remote.accepted == len(anything), "each came to the remote")
+        self.assertEqual(self.other.accepted, 0)
