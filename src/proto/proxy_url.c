@@ -18,6 +18,8 @@ static const struct {
 
 static const char *const form = "expected http://, socks5:// or socks5h://, then "
                                 "[user:password@]host:port";
+static const char *const no_tls = "no TLS is spoken to a proxy (https://): expected its http:// or "
+                                  "socks5:// port; what goes through it is encrypted with wss://";
 
 static int hex(char c)
 {
@@ -129,7 +131,7 @@ static const char *parse(const char *text, struct tws_proxy_url *out)
     const char *p = take_scheme(text, &scheme), *at = NULL, *end = NULL, *why = NULL;
 
     if (p == NULL)
-        return form;
+        return strncmp(text, "https://", 8) == 0 ? no_tls : form;
     out->kind = schemes[scheme].kind;
     /* A slash in a password is written %2F: everything up to the first one is user and host. */
     end = p + strcspn(p, "/?#");

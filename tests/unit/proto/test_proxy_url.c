@@ -81,6 +81,17 @@ START_TEST(what_is_no_proxy_is_refused_without_its_password)
 }
 END_TEST
 
+START_TEST(a_proxy_that_wants_tls_is_refused_by_that_name)
+{
+    struct tws_proxy_url url;
+    const char *why = NULL;
+
+    ck_assert_int_eq(tws_proxy_url_parse("https://u:secret@p:1", &url, &why), TWS_ABSENT);
+    ck_assert_ptr_nonnull(strstr(why, "no TLS"));
+    ck_assert_ptr_null(strstr(why, "secret"));
+}
+END_TEST
+
 START_TEST(a_login_may_have_255_characters)
 {
     char text[600], login[257];
@@ -104,6 +115,7 @@ int main(void)
 
     tcase_add_loop_test(tc, a_proxy_has_a_kind_an_address_and_maybe_a_login, 0, COUNT_OF(good));
     tcase_add_loop_test(tc, what_is_no_proxy_is_refused_without_its_password, 0, COUNT_OF(bad));
+    tcase_add_test(tc, a_proxy_that_wants_tls_is_refused_by_that_name);
     tcase_add_test(tc, a_login_may_have_255_characters);
     return run_suite("proto/proxy_url", tc);
 }
