@@ -2,6 +2,7 @@
 #include "tws/app/log_stderr.h"
 
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 
 #define PREFIX_BYTES 64
 #define LINE_BYTES   1024 /* the most a line has, base/log.h */
+#define PATIENCE_MS  200  /* for whoever reads the log */
 
 /* syslog(3)'s priorities of our levels; the journal drops debug lines unless asked. */
 static const int priorities[] = {3, 4, 6, 7, 7};
@@ -18,6 +20,7 @@ static const char *const names[] = {"error", "warn", "info", "debug", "trace"};
 
 static struct {
     bool journal, stamped;
+    unsigned lost; /* lines, since nobody reads them */
 } how;
 
 bool tws_log_is_journal(int fd)
@@ -53,12 +56,19 @@ static size_t put_prefix(char *out, size_t cap, enum tws_log_level level)
     return n + (size_t)snprintf(out + n, cap - n, "%s ", names[level]);
 }
 
-static void write_line(void *ctx, enum tws_log_level level, const char *line, size_t len)
+/* A reader that is slow is waited for; one that has stopped costs lines, and not the tunnel. */
+static bool is_read(void)
+{
+    struct pollfd p = {.fd = STDERR_FILENO, .events = POLLOUT};
+
+    return poll(&p, 1, how.lost > 0 ? 0 : PATIENCE_MS) != 0;
+}
+
+static void put_line(enum tws_log_level level, const char *line, size_t len)
 {
     char text[PREFIX_BYTES + LINE_BYTES];
     size_t n = put_prefix(text, PREFIX_BYTES, level);
 
-    (void)ctx;
     if (len > LINE_BYTES - 1)
         len = LINE_BYTES - 1;
     memcpy(text + n, line, len);
@@ -67,6 +77,26 @@ static void write_line(void *ctx, enum tws_log_level level, const char *line, si
     /* A log that cannot be written is no reason to stop. */
     if (write(STDERR_FILENO, text, n) < 0)
         return;
+}
+
+static void tell_lost(void)
+{
+    char line[64];
+    int n = snprintf(line, sizeof line, "log lines lost count=%u reason=\"nobody read\"", how.lost);
+
+    how.lost = 0;
+    put_line(TWS_LOG_WARN, line, (size_t)n);
+}
+
+static void write_line(void *ctx, enum tws_log_level level, const char *line, size_t len)
+{
+    (void)ctx;
+    if (how.lost > 0 && is_read())
+        tell_lost();
+    if (how.lost == 0 && is_read())
+        put_line(level, line, len);
+    else
+        how.lost++;
 }
 
 void tws_log_stderr(const struct tws_settings *s)

@@ -1,4 +1,5 @@
 """The program as a service: exit codes, messages, signals, files."""
+import fcntl
 import glob
 import os
 import re
@@ -160,6 +161,49 @@ class Signals(Case):
             read_exactly(peer, 3)
             tunnel.client.signal(signal.SIGTERM)
             tunnel.client.wait_exit()
+
+
+class Log(Case):
+    """Where the log goes may be full, closed, or never read: the tunnel goes on."""
+
+    def serve(self, redirection):
+        tunnel = self.tunnel(self.service().port, plain=True, start=False)
+        under = ("sh", "-c", f'exec "$@" {redirection}', "sh")
+        tunnel.server = self.start_tws("server", "server", "-vv", "--config", tunnel.write_server(), under=under)
+        tunnel.server.wait_ready()
+        tunnel.client = self.start_tws("client", "client", "-vv", "--config", tunnel.write_client(), under=under)
+        tunnel.client.wait_ready()
+        tunnel.wait_links()
+        return tunnel
+
+    def check(self, tunnel):
+        with connect(tunnel.port) as peer:
+            peer.sendall(b"x" * 1000000)
+            self.assertEqual(read_exactly(peer, 1000000), b"x" * 1000000)
+        for process in (tunnel.client, tunnel.server):
+            process.signal(signal.SIGHUP)
+            process.wait_told("READY=1", count=2)
+        ask(tunnel.port)
+        for process in (tunnel.client, tunnel.server):
+            process.signal(signal.SIGTERM)
+            self.assertEqual(process.wait_exit(), 0)
+
+    def test_a_full_disk(self):
+        self.check(self.serve("2>/dev/full"))
+
+    def test_a_closed_descriptor_is_not_a_socket_s(self):
+        self.check(self.serve("2>&-"))
+
+    def test_a_pipe_that_nobody_reads(self):
+        fifo = os.path.join(self.folder, "log")
+        os.mkfifo(fifo)
+        unread = os.open(fifo, os.O_RDWR | os.O_NONBLOCK)
+        self.addCleanup(os.close, unread)
+        os.write(unread, b"-" * (fcntl.fcntl(unread, fcntl.F_GETPIPE_SZ) - 8192))
+        tunnel = self.serve(f"2>{fifo}")
+        for _ in range(60):  # each is some lines
+            ask(tunnel.port)
+        self.check(tunnel)
 
 
 class Reload(Case):
