@@ -136,6 +136,19 @@ static inline int listen_at(const char *ip_text, uint16_t *port, int backlog)
     return fd;
 }
 
+/* Listeners on the same port of two addresses; others, at the same time, take ports at random. */
+static inline void listen_at_both(const char *a, const char *b, uint16_t *port, int fds[2])
+{
+    for (fds[1] = -1; fds[1] < 0;) {
+        *port = 0;
+        fds[0] = listen_at(a, port, 8);
+        ck_assert_int_ge(fds[0], 0);
+        fds[1] = listen_at(b, port, 8);
+        if (fds[1] < 0)
+            tws_socket_close(fds[0]);
+    }
+}
+
 /* A port of 127.0.0.1 that is bound, so nobody else gets it, but refuses. */
 static inline int refusing_port(uint16_t *port)
 {

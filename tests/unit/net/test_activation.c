@@ -37,27 +37,44 @@ static int listen_on(const char *host, uint16_t at)
     MUST(tws_ip_parse(host, &ip) == TWS_OK);
     tws_sockaddr_set(&sa, &ip, at);
     int fd = socket(sa.ss.ss_family, SOCK_STREAM, 0);
-    MUST(bind(fd, (struct sockaddr *)&sa.ss, sa.len) == 0);
-    MUST(listen(fd, 5) == 0);
-    return fd;
+    if (bind(fd, (struct sockaddr *)&sa.ss, sa.len) == 0 && listen(fd, 5) == 0)
+        return fd;
+    close(fd);
+    return -1;
 }
 
-static void give(const char *names, const char *pid)
+/* The number that V4 has; others, at the same time, take numbers at random. */
+static bool take_number(void)
 {
     struct tws_sockaddr sa = {.len = sizeof sa.ss};
     struct tws_ip ip;
-    char text[32];
+    int fd;
 
     put(listen_on("127.0.0.1", 0), V4);
     MUST(getsockname(V4, (struct sockaddr *)&sa.ss, &sa.len) == 0);
     tws_sockaddr_get(&sa, &ip, &port);
-    put(listen_on("::1", port), V6);
+    put(socket(AF_INET, SOCK_DGRAM, 0), DATAGRAM);
+    if (bind(DATAGRAM, (struct sockaddr *)&sa.ss, sa.len) != 0)
+        return false;
+    fd = listen_on("::1", port);
+    if (fd < 0)
+        return false;
+    put(fd, V6);
+    return true;
+}
+
+static void give(const char *names, const char *pid)
+{
+    struct tws_sockaddr sa;
+    char text[32];
+
+    while (!take_number())
+        ;
     snprintf(text, sizeof text, "@tws-act-%d", (int)getpid());
     MUST(tws_sockaddr_set_unix(&sa, text) == TWS_OK);
     put(socket(AF_UNIX, SOCK_STREAM, 0), UNIX);
     MUST(bind(UNIX, (struct sockaddr *)&sa.ss, sa.len) == 0);
     MUST(listen(UNIX, 5) == 0);
-    put(socket(AF_INET, SOCK_DGRAM, 0), DATAGRAM);
     snprintf(text, sizeof text, "%d", (int)getpid());
     setenv("LISTEN_PID", pid != NULL ? pid : text, 1);
     setenv("LISTEN_FDS", "4", 1);
@@ -131,13 +148,9 @@ static void datagrams_are_told_from_streams_(int i)
     struct tws_hostport at = {.host = "127.0.0.1"};
     struct tws_activation *a = NULL;
     struct tws_inherited in;
-    struct tws_sockaddr sa;
-    struct tws_ip ip = {.family = 4, .bytes = {127, 0, 0, 1}};
 
     (void)i;
     give("dns:dns:control:dns", NULL);
-    tws_sockaddr_set(&sa, &ip, port);
-    MUST(bind(DATAGRAM, (struct sockaddr *)&sa.ss, sa.len) == 0); /* the number that V4 has */
     MUST(tws_activation_new(&a) == TWS_OK);
     at.port = port;
     MUST(tws_activation_at(a, SOCK_DGRAM, &at, &in) == TWS_OK);

@@ -371,17 +371,17 @@ START_TEST(a_refused_address_is_not_dialled_and_the_others_are)
     struct tws_loop *loop = fake_loop();
     struct call k = {.o.filter = filter, .refuse = "127.0.0.2"};
     uint16_t port = 0;
-    int forbidden = listen_at("127.0.0.2", &port, 8);
-    int listener = listen_at("127.0.0.1", &port, 8);
+    int fds[2]; /* the forbidden one, the other */
 
+    listen_at_both("127.0.0.2", "127.0.0.1", &port, fds);
     call_run(&k, loop, "others", port);
     ck_assert_int_eq(k.r.failure, TWS_CONNECT_OK);
     ck_assert_int_eq(strncmp(k.peer, "127.0.0.1:", 10), 0);
-    ck_assert_int_eq(fcntl(forbidden, F_SETFL, O_NONBLOCK), 0);
-    ck_assert_int_eq(accept(forbidden, NULL, NULL), -1);
+    ck_assert_int_eq(fcntl(fds[0], F_SETFL, O_NONBLOCK), 0);
+    ck_assert_int_eq(accept(fds[0], NULL, NULL), -1);
     call_close(&k);
-    tws_socket_close(forbidden);
-    tws_socket_close(listener);
+    tws_socket_close(fds[0]);
+    tws_socket_close(fds[1]);
     tws_loop_free(loop);
 }
 END_TEST
