@@ -276,6 +276,18 @@ START_TEST(an_old_server_s_answer_says_to_update_it)
     (void)take_wishes();
     put(TWS_FRAME_RESET, TO_REMOTE, protocol, sizeof protocol);
     ck_assert_uint_eq(count_log("the server may be too old for reverse forwards: update it"), 1);
+    /* Channels of a kind that it knows go on as if nothing had been. */
+    struct tws_open o = {.kind = TWS_KIND_TCP, .target = target("127.0.0.1", 80)};
+    uint8_t payload[TWS_OPEN_MAX];
+    struct tws_writer w = tws_writer(payload, sizeof payload);
+    struct tws_channel *ch = NULL;
+    struct tws_frame f;
+    uint8_t got[1024];
+    tws_open_write(&w, &o);
+    ck_assert_int_eq(tws_pool_open(&pool, (struct tws_span){payload, w.len}, &ch), TWS_OK);
+    ck_assert(get(TWS_FRAME_OPEN, &f, got));
+    ck_assert_uint_eq(got[0], TWS_KIND_TCP);
+    tws_channel_reset(ch, TWS_CODE_NONE, NULL, tws_loop_now(loop));
 }
 END_TEST
 
