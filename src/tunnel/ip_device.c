@@ -9,10 +9,11 @@
 #include <string.h>
 #include <unistd.h>
 
-/* In a turn: no more than the links send in one of theirs, or the backlog would only grow. What is
- * too much waits in the kernel, or is lost there. */
-#define TURN_PACKETS 128u
-#define TURN_BYTES   98304u
+/* In a turn: twice what a link sends in one of its. The device's own queue is smaller than the
+ * backlog, and drops the newest; the backlog has to take up what came while the process had no
+ * turn. */
+#define TURN_PACKETS 256u
+#define TURN_BYTES   262144u
 
 /* ---- what goes wrong ---- */
 
