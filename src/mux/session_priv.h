@@ -183,14 +183,13 @@ struct tws_session {
     uint16_t close_code, drain_code;
     uint32_t drain_ms;
     char close_text[128];
-    bool goaway_due;
+    bool goaway_due, flush_again; /* flushing a link gave another one something to send */
 
     uint64_t suspended_at; /* TWS_NEVER: a link lives */
     bool was_linked;       /* it had a link before */
 
     struct rx rx;
     struct tx tx;
-    bool flush_again; /* something was put on another link than the one being flushed */
 
     struct tws_node events; /* channels */
     uint16_t session_events, goaway_code;

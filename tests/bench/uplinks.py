@@ -4,6 +4,7 @@
     python3 tests/bench/uplinks.py [--tws BINARY] [--rounds N] [BENCH...]
 
 gap       one of two uplinks falls silent: the longest gap in a running transfer, for each schedule
+typed     the same for small messages and redundant: the longest trip
 bond      one flow over two equal uplinks of 50 Mbit/s beside one of them, and MPTCP over the same two
 unequal   the same for 50 and 10 Mbit/s, and for 10 and 100 ms
 ping      a ping beside 8 bulk flows over one uplink of 50 Mbit/s, 20 ms
@@ -61,6 +62,23 @@ def gap(report, options):
                 found.append(max(stream.gap, time.monotonic() - stream.last))
                 tws_e2e.reset(peer)
         report.line(f"{schedule}: longest gap, one of two uplinks silent, 40 ms", max(found), "s", most=most, all=found)
+
+
+def typed(report, options):
+    """Small messages, as somebody types them: the longest trip while the uplink that carried them is silent."""
+    worst = []
+    for _ in range(options.rounds or 5):
+        with Site([{"delay": 20, "rate": 50, "queue": QUEUE}] * 2, tws_e2e.echo, schedule="redundant") as site:
+            peer = site.connect()
+            trips(peer, 20)
+            carried = [wire.count("a")[0] for wire in site.wires]
+            site.swallow(True, [site.wires[carried.index(max(carried))]])
+            worst.append(max(trips(peer, 50)) / 1000)
+            if site.dropped() == 0:
+                raise AssertionError("the silence hit nothing")
+            site.swallow(False)
+            tws_e2e.reset(peer)
+    report.line("redundant: longest trip of what is typed, one of two silent", max(worst), "s", most=0.5, all=worst)
 
 
 # ---- bond ----
@@ -209,4 +227,4 @@ def capacity(report, options):
 
 if __name__ == "__main__":
     allow("cubic")
-    main(__doc__, {"gap": gap, "bond": bond, "unequal": unequal, "ping": ping, "capacity": capacity})
+    main(__doc__, {"gap": gap, "typed": typed, "bond": bond, "unequal": unequal, "ping": ping, "capacity": capacity})

@@ -151,6 +151,20 @@ class Silence(Case):
         tunnel.client.wait_log(r"(?i)(time|answer)", timeout=3 * WAIT)
         wait_until(lambda: silent.accepted >= 3, "the client tries again", 3 * WAIT)
 
+    def test_sigusr1_makes_an_attempt_that_hangs_anew(self):
+        silent = self.service(read_all)
+        tunnel = self.tunnel(self.service().port, plain=True, start=False, links=1,
+                             client={"server": f"ws://127.0.0.1:{silent.port}/"})
+        tunnel.start_client()
+        wait_until(lambda: silent.accepted == 1, "the client dials")
+
+        def dialled_again():
+            tunnel.client.signal(signal.SIGUSR1)
+            return silent.accepted > 1
+
+        wait_until(dialled_again, "another attempt")
+        self.assertNotIn("cannot connect", tunnel.client.log)  # the first was not given up for its time
+
     def test_a_stopped_server_is_found_by_heartbeats_and_connections_resume_when_it_goes_on(self):
         tunnel = self.tunnel(self.service().port, client={"timeout": "500ms"}, server={"timeout": "500ms"})
         with connect(tunnel.port, timeout=3 * WAIT) as peer:
