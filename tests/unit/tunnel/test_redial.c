@@ -168,11 +168,14 @@ END_TEST
 
 /* ---- grace ---- */
 
+static struct rlimit descriptors;
+
 /* No link lives, and none is made: there are no descriptors. */
 static void cut_off(struct world *w)
 {
     ck_assert_uint_ge(world_cut_links(w), 1);
-    setrlimit(RLIMIT_NOFILE, &(struct rlimit){.rlim_cur = 3, .rlim_max = 3});
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &descriptors), 0);
+    setrlimit(RLIMIT_NOFILE, &(struct rlimit){.rlim_cur = 3, .rlim_max = descriptors.rlim_max});
 }
 
 START_TEST(time_asleep_counts_as_grace)
@@ -188,6 +191,7 @@ START_TEST(time_asleep_counts_as_grace)
     ck_assert_uint_eq(world_count_log(w, "within the grace time"), 0);
     sleep_for(11 * S);
     world_await_log(w, "within the grace time", 2);
+    setrlimit(RLIMIT_NOFILE, &descriptors);
     expect_reset(e.near);
     expect_reset(e.far);
     ends_close(&e);
