@@ -82,12 +82,11 @@ void tws_backlog_pull(struct tws_backlog *b, struct tws_session *s, const struct
                       struct tws_backlog_rate rate, uint64_t now)
 {
     struct tws_span out;
+    bool any = next(b, p->largest, now, &out);
 
-    if (!next(b, p->largest, now, &out)) {
-        tws_session_pulled(s, 0, 0);
-    } else if (out.n > p->cap) {
+    if (any && out.n > p->cap) {
         tws_session_pulled(s, out.n, TWS_PULLED_LARGER);
-    } else if (!is_in_rate(rate, out.n)) {
+    } else if (!any || !is_in_rate(rate, out.n)) {
         tws_session_pulled(s, 0, 0);
     } else {
         memcpy(p->buf, out.p, out.n);
