@@ -66,11 +66,11 @@ static void end_local(struct tws_carrier *c, struct tws_local *l, uint16_t code)
 /* The peer's text goes to logs, in quotes. */
 static void on_reset(struct tws_local *l, const struct tws_event *ev)
 {
-    char text[RESET_TEXT_MAX];
-    size_t n = ev->payload.n < sizeof text ? ev->payload.n : sizeof text;
+    char text[RESET_TEXT_MAX + 1] = "";
 
-    if (n > 0)
-        memcpy(text, ev->payload.p, n);
+    if (ev->payload.n > 0)
+        snprintf(text, sizeof text, "%.*s", (int)ev->payload.n, (const char *)ev->payload.p);
+    size_t n = strlen(text);
     tws_log_quoted(text, n);
     l->ops->on_reset(l, ev->code, (struct tws_span){(const uint8_t *)text, n});
 }
