@@ -1,13 +1,17 @@
 /*
- * loop.c - see loop.h. A turn, in libuv's order:
+ * loop.c - see loop.h. A turn:
  *
- *   poll     uv callbacks (libwebsockets, signals) and, if epfd is ready, one batch of our ios
- *   check    timers that are due, then the ios that asked to be called again
- *   timers   libuv's own
- *   prepare  tasks; what was given to tws_loop_free_later(); then the loop may sleep
+ *   events   one batch of our ios; then libuv (libwebsockets, signals), if it wants to run
+ *   timers   those that are due, then the ios that asked to be called again
+ *   tasks    and what was given to tws_loop_free_later(); then the loop may sleep
  *
- * libuv computes how long it may sleep after prepare, so an idle handle started there still keeps
- * it awake. The time is read at most once per turn, by the first who asks.
+ * libuv is nested in our epoll, not the other way round: its own descriptor is watched like any
+ * other (level-triggered), and uv_backend_timeout() says when it wants to run without one; it says
+ * at once when it was given something to watch meanwhile. The data path so waits once for each
+ * turn, and passes through nobody else's loop.
+ *
+ * Ios are found by their descriptor: the kernel need not be told when one takes another's place.
+ * The time is read at most once per turn, by the first who asks.
  */
 #include "loop_priv.h"
 
@@ -16,7 +20,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
-#include <unistd.h>
+#include <string.h>
 
 static uint64_t read_clock(clockid_t clock)
 {
@@ -66,27 +70,32 @@ static void call(struct tws_io *io, unsigned events)
     io->fn(io, events);
 }
 
-static void on_ready(uv_poll_t *handle, int status, int uv_events)
+static struct tws_io *find_io(const struct tws_loop *loop, int fd)
 {
-    struct tws_loop *loop = handle->data;
-
-    (void)status;
-    (void)uv_events;
-    loop->batch_next = 0;
-    loop->batch_len = epoll_wait(loop->epfd, loop->batch, TWS_LOOP_BATCH, 0);
-    while (loop->batch_next < loop->batch_len) {
-        struct epoll_event *ev = &loop->batch[loop->batch_next++];
-
-        if (ev->data.ptr != NULL) /* else stopped by an io before it in the batch */
-            call(ev->data.ptr, translate(ev->events));
-    }
-    loop->batch_len = 0;
+    return fd >= 0 && (size_t)fd < loop->ios_cap ? loop->ios[fd] : NULL;
 }
 
-static void on_polled(uv_check_t *handle)
+/* Whether libuv wants to run: its descriptor is ready, or the time it gave is over. */
+static bool take_batch(struct tws_loop *loop, int wait_ms)
 {
-    struct tws_loop *loop = handle->data;
+    loop->batch_next = 0;
+    loop->batch_len = epoll_wait(loop->epfd, loop->batch, TWS_LOOP_BATCH, wait_ms);
+    bool uv_is_ready = loop->batch_len == 0 && wait_ms > 0;
+    while (loop->batch_next < loop->batch_len) {
+        struct epoll_event *ev = &loop->batch[loop->batch_next++];
+        struct tws_io *io = find_io(loop, ev->data.fd);
 
+        if (ev->data.fd == uv_backend_fd(&loop->uv))
+            uv_is_ready = true;
+        else if (io != NULL) /* else stopped by an io before it in the batch */
+            call(io, translate(ev->events));
+    }
+    loop->batch_len = 0;
+    return uv_is_ready;
+}
+
+static void call_timers_and_again(struct tws_loop *loop)
+{
     tws_timers_fire(loop);
     while (!tws_list_empty(&loop->again_now))
         call(TWS_CONTAINER(loop->again_now.next, struct tws_io, again_node), 0);
@@ -109,11 +118,6 @@ static void free_garbage(struct tws_loop *loop)
     loop->garbage_count = 0;
 }
 
-static void on_idle(uv_idle_t *handle)
-{
-    (void)handle; /* being active is all it does */
-}
-
 static void end_turn(struct tws_loop *loop)
 {
     run_tasks(loop);
@@ -124,26 +128,38 @@ static void end_turn(struct tws_loop *loop)
     loop->now_us = 0;
 }
 
-static void on_prepare(uv_prepare_t *handle)
+static bool has_more(const struct tws_loop *loop)
 {
-    struct tws_loop *loop = handle->data;
+    return !tws_list_empty(&loop->again_now) || !tws_list_empty(&loop->tasks);
+}
 
+static void turn(struct tws_loop *loop, bool may_sleep)
+{
+    uv_update_time(&loop->uv);
+    int uv_ms = uv_backend_timeout(&loop->uv);
+
+    if (take_batch(loop, may_sleep && !has_more(loop) ? uv_ms : 0) || uv_ms == 0)
+        uv_run(&loop->uv, UV_RUN_NOWAIT);
+    call_timers_and_again(loop);
     end_turn(loop);
-    if (tws_list_empty(&loop->again_now) && tws_list_empty(&loop->tasks))
-        uv_idle_stop(&loop->awake);
-    else
-        uv_idle_start(&loop->awake, on_idle);
+}
+
+void tws_loop_turn(struct tws_loop *loop)
+{
+    turn(loop, false);
 }
 
 void tws_loop_run(struct tws_loop *loop)
 {
-    uv_run(&loop->uv, UV_RUN_DEFAULT);
-    end_turn(loop); /* libuv stops between check and prepare */
+    end_turn(loop); /* what was posted before */
+    while (!loop->stopping)
+        turn(loop, true);
+    loop->stopping = false;
 }
 
 void tws_loop_stop(struct tws_loop *loop)
 {
-    uv_stop(&loop->uv);
+    loop->stopping = true;
 }
 
 struct uv_loop_s *tws_loop_uv(struct tws_loop *loop)
@@ -153,31 +169,34 @@ struct uv_loop_s *tws_loop_uv(struct tws_loop *loop)
 
 /* ---- life ---- */
 
-static void on_handle_closed(uv_handle_t *handle)
+static void on_anchor(uv_prepare_t *handle)
 {
-    struct tws_loop *loop = handle->data;
-
-    loop->handles_open--;
+    (void)handle; /* being active is all it does: without a handle libuv never wants to sleep */
 }
 
-static void close_handle(struct tws_loop *loop, uv_handle_t *handle)
+static void on_anchor_closed(uv_handle_t *handle)
 {
-    if (handle->data == NULL) /* never initialised */
+    handle->data = NULL;
+}
+
+static void close_anchor(struct tws_loop *loop)
+{
+    if (loop->anchor.data == NULL) /* never initialised */
         return;
-    loop->handles_open++;
-    uv_close(handle, on_handle_closed);
+    uv_close((uv_handle_t *)&loop->anchor, on_anchor_closed);
+    while (loop->anchor.data != NULL)
+        uv_run(&loop->uv, UV_RUN_NOWAIT);
 }
 
-static void start_handles(struct tws_loop *loop)
+static tws_err watch_uv(struct tws_loop *loop)
 {
-    uv_check_init(&loop->uv, &loop->polled);
-    uv_prepare_init(&loop->uv, &loop->asleep);
-    uv_idle_init(&loop->uv, &loop->awake);
-    loop->polled.data = loop->asleep.data = loop->awake.data = loop;
-    uv_check_start(&loop->polled, on_polled);
-    uv_prepare_start(&loop->asleep, on_prepare);
-    loop->ready.data = loop;
-    uv_poll_start(&loop->ready, UV_READABLE, on_ready);
+    int fd = uv_backend_fd(&loop->uv);
+    struct epoll_event ev = {.events = EPOLLIN, .data.fd = fd};
+
+    uv_prepare_init(&loop->uv, &loop->anchor);
+    loop->anchor.data = loop;
+    uv_prepare_start(&loop->anchor, on_anchor);
+    return epoll_ctl(loop->epfd, EPOLL_CTL_ADD, fd, &ev) == 0 ? TWS_OK : TWS_SYS;
 }
 
 tws_err tws_loop_new(struct tws_loop **out)
@@ -205,12 +224,8 @@ tws_err tws_loop_new(struct tws_loop **out)
         goto fail;
     if (tws_timers_init(loop) != TWS_OK)
         goto fail;
-    uv_err = uv_poll_init(&loop->uv, &loop->ready, loop->epfd);
-    if (uv_err != 0) {
-        errno = -uv_err;
+    if (watch_uv(loop) != TWS_OK)
         goto fail;
-    }
-    start_handles(loop);
     *out = loop;
     return TWS_OK;
 
@@ -230,12 +245,9 @@ void tws_loop_free(struct tws_loop *loop)
     free_garbage(loop);
     free(loop->garbage);
 
-    close_handle(loop, (uv_handle_t *)&loop->ready);
-    close_handle(loop, (uv_handle_t *)&loop->polled);
-    close_handle(loop, (uv_handle_t *)&loop->asleep);
-    close_handle(loop, (uv_handle_t *)&loop->awake);
-    while (loop->handles_open > 0)
-        uv_run(&loop->uv, UV_RUN_NOWAIT);
+    free(loop->ios);
+
+    close_anchor(loop);
     tws_socket_close(loop->epfd);
 
     int busy = uv_loop_close(&loop->uv);
@@ -246,31 +258,69 @@ void tws_loop_free(struct tws_loop *loop)
 
 /* ---- descriptors ---- */
 
-tws_err tws_io_start(struct tws_loop *loop, struct tws_io *io, int fd, tws_io_fn *fn)
+/* TWS_SYS with ENOMEM. */
+static tws_err make_room(struct tws_loop *loop, int fd)
 {
-    struct epoll_event ev = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = io};
+    size_t cap = loop->ios_cap == 0 ? 64 : loop->ios_cap;
 
-    if (epoll_ctl(loop->epfd, EPOLL_CTL_ADD, fd, &ev) != 0)
+    if (fd < 0 || (size_t)fd < loop->ios_cap)
+        return TWS_OK;
+    while (cap <= (size_t)fd)
+        cap *= 2;
+    struct tws_io **ios = realloc(loop->ios, cap * sizeof(*ios));
+    if (ios == NULL) {
+        errno = ENOMEM;
         return TWS_SYS;
-    *io = (struct tws_io){.loop = loop, .fn = fn, .fd = fd};
-    tws_list_init(&io->again_node);
+    }
+    memset(ios + loop->ios_cap, 0, (cap - loop->ios_cap) * sizeof(*ios));
+    loop->ios = ios;
+    loop->ios_cap = cap;
     return TWS_OK;
 }
 
-/* Events of `io` that the kernel has handed out already must not reach it. */
+static void begin(struct tws_loop *loop, struct tws_io *io, int fd, tws_io_fn *fn)
+{
+    *io = (struct tws_io){.loop = loop, .fn = fn, .fd = fd};
+    tws_list_init(&io->again_node);
+    loop->ios[fd] = io;
+}
+
+tws_err tws_io_start(struct tws_loop *loop, struct tws_io *io, int fd, tws_io_fn *fn)
+{
+    struct epoll_event ev = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.fd = fd};
+
+    if (make_room(loop, fd) != TWS_OK || epoll_ctl(loop->epfd, EPOLL_CTL_ADD, fd, &ev) != 0)
+        return TWS_SYS;
+    begin(loop, io, fd, fn);
+    return TWS_OK;
+}
+
+/* Events of `io` that the kernel has handed out already must not reach it, nor who comes next. */
 static void forget_pending(struct tws_loop *loop, const struct tws_io *io)
 {
     for (int i = loop->batch_next; i < loop->batch_len; i++)
-        if (loop->batch[i].data.ptr == io)
-            loop->batch[i].data.ptr = NULL;
+        if (loop->batch[i].data.fd == io->fd)
+            loop->batch[i].data.fd = -1;
 }
 
+/* The kernel goes on watching. */
 static void let_go(struct tws_io *io)
 {
-    forget_pending(io->loop, io);
+    io->loop->ios[io->fd] = NULL;
     tws_list_unlink(&io->again_node);
     io->again = 0;
     io->loop = NULL;
+}
+
+void tws_io_pass(struct tws_io *from, struct tws_io *to, tws_io_fn *fn)
+{
+    struct tws_loop *loop = from->loop;
+    unsigned again = from->again;
+
+    let_go(from);
+    begin(loop, to, from->fd, fn);
+    if (again != 0)
+        tws_io_again(to, again);
 }
 
 void tws_io_stop(struct tws_io *io)
@@ -279,6 +329,7 @@ void tws_io_stop(struct tws_io *io)
         return;
     /* Not left to close(): a dup() of the descriptor would keep the kernel's entry alive. */
     epoll_ctl(io->loop->epfd, EPOLL_CTL_DEL, io->fd, NULL);
+    forget_pending(io->loop, io);
     let_go(io);
 }
 
@@ -288,6 +339,7 @@ void tws_io_close(struct tws_io *io)
 
     if (io->loop == NULL)
         return;
+    forget_pending(io->loop, io);
     let_go(io);
     io->fd = -1;
     tws_socket_close(fd);

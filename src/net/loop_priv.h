@@ -25,15 +25,14 @@ struct tws_timers {
 
 struct tws_loop {
     uv_loop_t uv;
-    uv_poll_t ready;     /* epfd has events */
-    uv_check_t polled;   /* all events of the turn were seen */
-    uv_prepare_t asleep; /* the turn ends, the loop may sleep */
-    uv_idle_t awake;     /* active: the loop must not sleep */
-    int handles_open;
+    uv_prepare_t anchor; /* keeps uv_backend_timeout() from saying that nothing is left to do */
 
     int epfd;
+    struct tws_io **ios; /* by descriptor; NULL: not running */
+    size_t ios_cap;
     struct epoll_event batch[TWS_LOOP_BATCH];
     int batch_next, batch_len; /* events of the batch that are still to be delivered */
+    bool stopping;
 
     struct tws_node again_next; /* ios to call again in the next turn */
     struct tws_node again_now;  /* in this one */

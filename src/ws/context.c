@@ -157,9 +157,9 @@ static void kill_all(struct tws_ws *ws)
 static void run_loop(struct tws_ws *ws)
 {
     for (int i = 0; i < DESTROY_TURNS && !tws_list_empty(&ws->upgrades); i++)
-        (void)uv_run(tws_loop_uv(ws->loop), UV_RUN_NOWAIT);
+        tws_loop_turn(ws->loop);
     for (int i = 0; i < CLOSE_TURNS; i++)
-        (void)uv_run(tws_loop_uv(ws->loop), UV_RUN_NOWAIT);
+        tws_loop_turn(ws->loop);
 }
 
 /*

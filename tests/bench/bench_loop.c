@@ -1,5 +1,5 @@
 /*
- * bench_loop.c - what a small message costs: a uv_poll_t per socket against the loop's nested
+ * bench_loop.c - what a small message costs: a uv_poll_t per socket against the loop's own
  * edge-triggered epoll. Pairs of sockets throw 64 bytes to and fro in one loop; a JSON line per
  * variant and number of pairs gives round trips per second and the CPU time of one.
  */
@@ -62,12 +62,12 @@ static void on_poll(uv_poll_t *poll, int status, int events)
         throw_back(s->fd);
 }
 
-static void start_nested(struct tws_loop *loop, struct side *s)
+static void start_own(struct tws_loop *loop, struct side *s)
 {
     require(tws_io_start(loop, &s->io, s->fd, on_io) == TWS_OK, "tws_io_start");
 }
 
-static void stop_nested(struct side *s)
+static void stop_own(struct side *s)
 {
     tws_io_stop(&s->io);
 }
@@ -90,7 +90,7 @@ static const struct variant {
     void (*stop)(struct side *s);
 } variants[] = {
     {"uv_poll", start_uv_poll, stop_uv_poll},
-    {"nested", start_nested, stop_nested},
+    {"own", start_own, stop_own},
 };
 
 /* A TCP connection over loopback: local sockets wake a writer whenever the reader read. */

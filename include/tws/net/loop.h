@@ -1,6 +1,6 @@
 /*
- * loop.h - one event loop per process: a libuv loop with one edge-triggered epoll descriptor
- * nested in it for the data path, timers in a heap, and tasks that run at the end of a turn.
+ * loop.h - one event loop per process: an edge-triggered epoll for the data path, with a libuv loop
+ * nested in it, timers in a heap, and tasks that run at the end of a turn.
  *
  * Invariants: single-threaded; a callback is the last thing its caller does with its own object;
  * an object may stop its own io, timer or task inside any callback, and after stop no callback of
@@ -23,11 +23,13 @@ struct tws_loop;
 TWS_MUST_USE tws_err tws_loop_new(struct tws_loop **out);
 /* Nothing may be started on it any more. Asserts that uv_loop_close() returns 0. */
 void tws_loop_free(struct tws_loop *loop);
-/* For what libuv does directly: DNS, signals, libwebsockets' foreign loop. */
+/* For what libuv does directly: signals, libwebsockets' foreign loop. */
 struct uv_loop_s *tws_loop_uv(struct tws_loop *loop);
 /* Runs until tws_loop_stop(); the turn that stops it is finished, its tasks run. */
 void tws_loop_run(struct tws_loop *loop);
 void tws_loop_stop(struct tws_loop *loop);
+/* One turn that does not sleep: for what ends while nobody runs the loop. */
+void tws_loop_turn(struct tws_loop *loop);
 /* Microseconds, monotonic, counting time asleep (CLOCK_BOOTTIME); read once per turn. */
 uint64_t tws_loop_now(struct tws_loop *loop);
 /* The same, read from the kernel now. */
@@ -36,10 +38,9 @@ uint64_t tws_loop_now_fresh(struct tws_loop *loop);
 /* ---- descriptors: edge-triggered ---- */
 
 /*
- * Measured against a uv_poll_t per socket (tests/bench/bench_loop.c), 64 bytes to and fro over TCP:
- * the second epoll_wait costs 0.5 us a turn when one socket is busy, and nothing that can be
- * measured from 16 on. In return watching both ways costs one system call in a descriptor's life,
- * none when the direction changes; 40 bytes and not 160; and memory is free as soon as it stops.
+ * Beside a uv_poll_t per socket (tests/bench/bench_loop.c; docs/performance.md): watching both ways
+ * costs one system call in a descriptor's life, none when the direction changes or when another io
+ * takes over; 48 bytes and not 160; and memory is free as soon as it stops.
  */
 
 #define TWS_IO_READ  1u
@@ -69,6 +70,9 @@ void tws_io_stop(struct tws_io *io);
  * dup(), which would keep the kernel watching. */
 void tws_io_close(struct tws_io *io);
 bool tws_io_running(const struct tws_io *io);
+/* `to` takes the place of `from`, which is running and then is not, with what it had asked to be
+ * called again for; the kernel is not told. An edge that `from` was told of comes no more. */
+void tws_io_pass(struct tws_io *from, struct tws_io *to, tws_io_fn *fn);
 /* Calls fn(io, events) once more in the next turn: for a reader that stops early to be fair. */
 void tws_io_again(struct tws_io *io, unsigned events);
 

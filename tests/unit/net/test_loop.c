@@ -276,6 +276,43 @@ START_TEST(an_io_that_asked_to_be_called_again_and_stopped_is_not)
 }
 END_TEST
 
+static struct end heir;
+
+static void bequeath(struct end *e)
+{
+    if (e->then == NULL)
+        return;
+    e->then = NULL;
+    tws_io_again(&e->io, TWS_IO_HUP);
+    tws_io_pass(&e->io, &heir.io, on_end);
+    ck_assert(!tws_io_running(&e->io));
+    ck_assert(tws_io_running(&heir.io));
+}
+
+START_TEST(who_takes_over_a_descriptor_gets_what_was_asked_for_and_what_comes)
+{
+    struct tws_loop *loop = driver_loop();
+    struct end e;
+
+    heir = (struct end){.loop = loop, .then = stop_loop};
+    end_open(&e, loop, bequeath);
+    driver_run(loop);
+    ck_assert_int_eq(heir.calls, 1);
+    ck_assert_uint_eq(heir.events, TWS_IO_HUP);
+    ck_assert_int_eq(write(e.peer, "x", 1), 1);
+    driver_run(loop);
+    ck_assert_uint_eq(heir.events, TWS_IO_HUP | TWS_IO_READ | TWS_IO_WRITE);
+    ck_assert_int_eq(e.calls, 1);
+    tws_io_stop(&e.io); /* nothing of it is left to stop */
+    ck_assert_int_eq(write(e.peer, "x", 1), 1);
+    driver_run(loop);
+    ck_assert_int_eq(heir.calls, 3);
+    tws_io_stop(&heir.io);
+    end_close(&e);
+    tws_loop_free(loop);
+}
+END_TEST
+
 static void ask_for_ever(struct end *e)
 {
     tws_io_again(&e->io, TWS_IO_READ);
@@ -450,6 +487,57 @@ START_TEST(a_task_posted_by_libuvs_own_timer_runs_before_the_loop_sleeps)
 }
 END_TEST
 
+static uv_poll_t watch;
+
+static void on_watch(uv_poll_t *w, int status, int events)
+{
+    struct end *e = w->data;
+
+    ck_assert_int_eq(status, 0);
+    ck_assert_int_ne(events & UV_READABLE, 0);
+    uv_close((uv_handle_t *)w, NULL);
+    tws_loop_stop(e->loop);
+}
+
+static void let_libuv_watch(struct end *e)
+{
+    watch.data = e;
+    ck_assert_int_eq(uv_poll_init(tws_loop_uv(e->loop), &watch, e->other->fd), 0);
+    ck_assert_int_eq(uv_poll_start(&watch, UV_READABLE, on_watch), 0);
+}
+
+START_TEST(what_libuv_is_given_in_a_turn_is_watched_before_the_loop_sleeps)
+{
+    struct tws_loop *loop = driver_loop();
+    struct end e, other;
+
+    end_open(&other, loop, NULL);
+    tws_io_stop(&other.io);
+    ck_assert_int_eq(write(other.peer, "x", 1), 1);
+    end_open(&e, loop, let_libuv_watch);
+    e.other = &other;
+    driver_run(loop);
+    end_close(&e);
+    end_close(&other);
+    tws_loop_free(loop);
+}
+END_TEST
+
+START_TEST(a_turn_by_itself_takes_what_is_there_and_does_not_sleep)
+{
+    struct tws_loop *loop = driver_loop();
+    struct end e;
+
+    end_open(&e, loop, NULL);
+    tws_loop_turn(loop);
+    ck_assert_int_eq(e.calls, 1);
+    tws_loop_turn(loop);
+    ck_assert_int_eq(e.calls, 1);
+    end_close(&e);
+    tws_loop_free(loop);
+}
+END_TEST
+
 static uint64_t seen_now[2];
 
 static void compare_now(struct end *e)
@@ -494,6 +582,7 @@ int main(void)
     tcase_add_test(tc, a_stopped_descriptor_with_a_living_dup_stays_silent);
     tcase_add_test(tc, an_io_that_asks_is_called_again_without_an_event);
     tcase_add_test(tc, an_io_that_asked_to_be_called_again_and_stopped_is_not);
+    tcase_add_test(tc, who_takes_over_a_descriptor_gets_what_was_asked_for_and_what_comes);
     tcase_add_test(tc, an_io_that_always_asks_starves_nobody);
     tcase_add_test(tc, tasks_run_in_order_and_those_they_post_in_the_same_turn);
     tcase_add_test(tc, a_cancelled_task_does_not_run);
@@ -501,6 +590,8 @@ int main(void)
     tcase_add_test(tc, the_turn_that_stops_the_loop_still_runs_its_tasks);
     tcase_add_test(tc, freeing_later_takes_any_number);
     tcase_add_test(tc, a_task_posted_by_libuvs_own_timer_runs_before_the_loop_sleeps);
+    tcase_add_test(tc, what_libuv_is_given_in_a_turn_is_watched_before_the_loop_sleeps);
+    tcase_add_test(tc, a_turn_by_itself_takes_what_is_there_and_does_not_sleep);
     tcase_add_test(tc, now_stands_still_within_a_turn);
 
     return run_suite("net/loop", tc);

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <uv.h>
 
 static struct peers *p;
 static struct tws_upgrade_server server;
@@ -292,7 +291,7 @@ START_TEST(a_listener_that_ends_cuts_off_whoever_its_owner_never_heard_of)
     say(strangers_met_by_the_end[_i].before);
     if (strangers_met_by_the_end[_i].between)
         while (!is_between()) {
-            (void)uv_run(tws_loop_uv(p->loop), UV_RUN_NOWAIT);
+            tws_loop_turn(p->loop);
             ck_assert_uint_eq(p->server.opens, 1);
         }
     tws_ws_listener_end(p->listener);
