@@ -37,6 +37,7 @@ struct tws_connector {
     struct tws_connect_from from; /* as the options have it */
     uint16_t port;
     uint64_t timeout_us;
+    bool keep_io;
 
     struct tws_resolve query;
     struct tws_timer deadline, stagger;
@@ -79,14 +80,15 @@ static void note_failure(struct tws_connector *c, enum tws_connect_failure f,
     snprintf(c->detail, sizeof c->detail, "%s", detail);
 }
 
-/* Closes what is under way. */
+/* Closes what is under way, but for the one that won. */
 static void stop(struct tws_connector *c)
 {
     tws_resolve_cancel(&c->query);
     tws_timer_stop(&c->deadline);
     tws_timer_stop(&c->stagger);
     for (unsigned i = 0; i < c->next; i++) {
-        tws_io_close(&c->attempts[i].io);
+        if (&c->attempts[i].io != c->result.io)
+            tws_io_close(&c->attempts[i].io);
     }
     c->next = c->count;
     c->under_way = 0;
@@ -116,6 +118,8 @@ void tws_connector_cancel(struct tws_connector *c)
     c->fn = NULL;
     stop(c);
     tws_task_cancel(&c->finished);
+    if (c->result.io != NULL)
+        tws_io_stop(c->result.io);
     tws_socket_close(c->result.fd);
     tws_loop_free_later(c->loop, c);
 }
@@ -146,13 +150,19 @@ static void fail_attempt(struct attempt *a, int error)
     note_failure(a->c, tws_dial_failure(error, &a->to), &a->to, strerror(error));
 }
 
-static void win(struct attempt *a, const struct tws_sockaddr *own)
+static void win(struct attempt *a, const struct tws_sockaddr *own, unsigned events)
 {
     struct tws_connector *c = a->c;
 
     c->result = (struct tws_connect_result){.fd = a->io.fd, .peer = a->to, .own = *own};
     c->detail[0] = '\0';
-    tws_io_stop(&a->io);
+    if (c->keep_io) {
+        c->result.io = &a->io;
+        if (events & ~TWS_IO_WRITE) /* the target spoke first: no edge will say so again */
+            tws_io_again(&a->io, events & ~TWS_IO_WRITE);
+    } else {
+        tws_io_stop(&a->io);
+    }
     finish(c);
 }
 
@@ -166,7 +176,7 @@ static void on_attempt(struct tws_io *io, unsigned events)
     if (error == EINPROGRESS)
         return;
     if (error == 0) {
-        win(a, &own);
+        win(a, &own, events);
         return;
     }
     tws_io_close(io);
@@ -334,6 +344,7 @@ tws_err tws_connector_start(struct tws_loop *loop, const struct tws_connect_opti
     c->arg = arg;
     c->filter = o->filter;
     c->port = o->port;
+    c->keep_io = o->keep_io;
     c->timeout_us = o->timeout_us == 0 ? DEFAULT_TIMEOUT_US : o->timeout_us;
     c->result.fd = -1;
     if (o->from != NULL)

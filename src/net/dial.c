@@ -21,18 +21,8 @@ static int bind_to(int fd, const struct tws_ip *ip, uint16_t port)
     return bind(fd, (struct sockaddr *)&sa.ss, sa.len) == 0 ? 0 : errno;
 }
 
-/* Connections may share a port, if they lead elsewhere; of two flows of datagrams with one port and
- * one target, the later would get the answers of both. */
-static void share_port(int fd)
-{
-    int type = SOCK_DGRAM;
-    socklen_t len = sizeof type;
-
-    if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_STREAM)
-        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
-}
-
-static int bind_source(int fd, int family, const struct tws_connect_from *from, bool keep_port)
+static int bind_source(int fd, int family, const struct tws_connect_from *from,
+                       enum tws_dial_port port)
 {
     int error = 0;
 
@@ -40,8 +30,9 @@ static int bind_source(int fd, int family, const struct tws_connect_from *from, 
         return EAFNOSUPPORT;
     if (from->transparent)
         error = set_transparent(fd, family);
-    if (error == 0 && from->port != 0 && keep_port) {
-        share_port(fd);
+    if (error == 0 && from->port != 0 && port != TWS_DIAL_ANY_PORT) {
+        if (port == TWS_DIAL_SHARED_PORT)
+            setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
         error = bind_to(fd, &from->ip, from->port);
         if (error != EADDRINUSE && error != EACCES)
             return error;
@@ -52,7 +43,8 @@ static int bind_source(int fd, int family, const struct tws_connect_from *from, 
     return error == 0 ? bind_to(fd, &from->ip, 0) : error;
 }
 
-int tws_dial_source(int fd, int family, const struct tws_connect_from *from, bool keep_port)
+int tws_dial_source(int fd, int family, const struct tws_connect_from *from,
+                    enum tws_dial_port port)
 {
     size_t n = strnlen(from->interface, sizeof from->interface);
 
@@ -63,18 +55,18 @@ int tws_dial_source(int fd, int family, const struct tws_connect_from *from, boo
     /* Before connect(): the first packet's route, and who catches it, depend on it. */
     if (from->mark != 0 && setsockopt(fd, SOL_SOCKET, SO_MARK, &from->mark, sizeof from->mark) != 0)
         return errno;
-    return from->ip.family == 0 ? 0 : bind_source(fd, family, from, keep_port);
+    return from->ip.family == 0 ? 0 : bind_source(fd, family, from, port);
 }
 
 static int dial_once(const struct tws_sockaddr *to, const struct tws_connect_from *from,
-                     bool keep_port, int *fd)
+                     enum tws_dial_port port, int *fd)
 {
     int family = to->ss.ss_family;
     int s = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
     if (s < 0)
         return errno;
-    int error = tws_dial_source(s, family, from, keep_port);
+    int error = tws_dial_source(s, family, from, port);
     if (error == 0) {
         tws_socket_set_nodelay(s);
         /* Mostly there is something to send at once: it carries the last ACK of the handshake. */
@@ -91,11 +83,11 @@ static int dial_once(const struct tws_sockaddr *to, const struct tws_connect_fro
 
 int tws_dial(const struct tws_sockaddr *to, const struct tws_connect_from *from, int *fd)
 {
-    int error = dial_once(to, from, true, fd);
+    int error = dial_once(to, from, TWS_DIAL_SHARED_PORT, fd);
 
     /* The very pair of addresses and ports is in use: the client may come again from its port. */
     if (error == EADDRNOTAVAIL && from->port != 0)
-        error = dial_once(to, from, false, fd);
+        error = dial_once(to, from, TWS_DIAL_ANY_PORT, fd);
     return error;
 }
 

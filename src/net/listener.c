@@ -2,9 +2,10 @@
  * listener.c - see listener.h.
  *
  * A listener has one socket, two for "localhost", or several that it adopted. Accepting stops for
- * three reasons: nothing waits, the batch of the turn is full (the io asks to be called again), or
- * the listener is held: by its owner, or by itself for a while when the process is short of
- * something. Edges that come while it is held are lost, so letting go always asks again.
+ * three reasons: nothing waits (what comes later has its own edge), the batch of the turn is full
+ * (the io asks to be called again), or the listener is held: by its owner, or by itself for a while
+ * when the process is short of something. Edges that come while it is held are lost, so letting go
+ * always asks again.
  */
 #include "tws/net/listener.h"
 
@@ -16,6 +17,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -114,6 +116,17 @@ static bool accept_one(struct tws_listener *l, struct bound *b)
     return true;
 }
 
+/* How many connections wait. To ask is much cheaper than an accept() that finds none, which makes
+ * a file first. */
+static unsigned count_waiting(int fd)
+{
+    struct tcp_info info = {.tcpi_unacked = 1};
+    socklen_t len = sizeof info;
+
+    /* A unix socket does not say: then there may be one. */
+    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 ? info.tcpi_unacked : 1;
+}
+
 static bool is_held(const struct tws_listener *l)
 {
     return l->paused || tws_timer_running(&l->shortage);
@@ -123,12 +136,18 @@ static void on_connections(struct tws_io *io, unsigned events)
 {
     struct bound *b = TWS_CONTAINER(io, struct bound, io);
     struct tws_listener *l = b->listener;
+    unsigned waiting = 1;
 
     (void)events;
     for (int i = 0; i < BATCH; i++) {
         /* A callback may have paused or closed the listener; it is freed after the turn. */
-        if (!tws_io_running(io) || is_held(l) || !accept_one(l, b))
+        if (!tws_io_running(io) || is_held(l))
             return;
+        if (waiting == 0)
+            waiting = count_waiting(io->fd);
+        if (waiting == 0 || !accept_one(l, b))
+            return;
+        waiting--;
     }
     if (tws_io_running(io))
         tws_io_again(io, TWS_IO_READ);

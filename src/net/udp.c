@@ -159,7 +159,8 @@ static int connect_once(const struct tws_connect_from *from, const struct tws_so
     if (fd < 0)
         return errno;
     if (from != NULL)
-        error = tws_dial_source(fd, family, from, keep_port);
+        error =
+            tws_dial_source(fd, family, from, keep_port ? TWS_DIAL_OWN_PORT : TWS_DIAL_ANY_PORT);
     if (error == 0 && connect(fd, (const struct sockaddr *)&to->ss, to->len) != 0)
         error = errno;
     if (error != 0)

@@ -189,9 +189,22 @@ static bool send_header(const struct dial *d, int fd, const struct tws_sockaddr 
     return send(fd, bytes, w.len, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)w.len;
 }
 
+/* What was reached. */
+struct way {
+    int fd;
+    struct tws_io *io; /* watches it; NULL: nobody does */
+    const struct tws_sockaddr *own, *peer;
+};
+
+static void close_way(const struct way *w)
+{
+    if (w->io != NULL)
+        tws_io_stop(w->io);
+    tws_socket_close(w->fd);
+}
+
 /* A relay takes the dial's place. */
-static void hand_over(struct dial *d, int fd, const struct tws_sockaddr *own,
-                      const struct tws_judge_terms *terms)
+static void hand_over(struct dial *d, const struct way *w, const struct tws_judge_terms *terms)
 {
     struct tws_carrier *c = d->local.carrier;
     struct tws_channel *ch = d->local.channel;
@@ -199,7 +212,8 @@ static void hand_over(struct dial *d, int fd, const struct tws_sockaddr *own,
     struct tws_relay_config cfg = {
         .carrier = c,
         .channel = ch,
-        .fd = fd,
+        .fd = w->fd,
+        .io = w->io,
         .dialled = true,
         .source = d->source_text,
         .target = d->target,
@@ -208,7 +222,7 @@ static void hand_over(struct dial *d, int fd, const struct tws_sockaddr *own,
         .count = &d->egress->judge->nchannels,
     };
 
-    tws_channel_accept(ch, bound_address(own, bound), tws_carrier_now(c));
+    tws_channel_accept(ch, bound_address(w->own, bound), tws_carrier_now(c));
     tws_local_detach(&d->local);
     tws_err err = tws_relay_new(&cfg);
     if (err == TWS_OK) {
@@ -219,21 +233,20 @@ static void hand_over(struct dial *d, int fd, const struct tws_sockaddr *own,
     refuse(d, TWS_CODE_RESOURCES, tws_err_text(err));
 }
 
-/* `fd` leads to the target, whose address is `peer`; takes it. */
-static void reached(struct dial *d, int fd, const struct tws_sockaddr *own,
-                    const struct tws_sockaddr *peer)
+/* The way leads to the target; takes it. */
+static void reached(struct dial *d, const struct way *w)
 {
     struct tws_egress *e = d->egress;
     struct tws_judge_terms terms = {0};
 
     tws_place_leave(e, &d->place);
     if (!e->judge->ops->terms(e->judge, &terms)) {
-        tws_socket_close(fd); /* revoked this very moment; its session is ending */
-    } else if (!send_header(d, fd, peer)) {
-        tws_socket_close(fd);
+        close_way(w); /* revoked this very moment; its session is ending */
+    } else if (!send_header(d, w->fd, w->peer)) {
+        close_way(w);
         refuse(d, TWS_CODE_TARGET_RESET, "the target closed before the PROXY header");
     } else {
-        hand_over(d, fd, own, &terms);
+        hand_over(d, w, &terms);
     }
 }
 
@@ -377,7 +390,7 @@ static void on_via(void *arg, uint16_t code, const char *why)
         tws_sockaddr_set(&peer, &d->resolved, d->port);
     else if (tws_ip_parse(d->host, &ip) == TWS_OK)
         tws_sockaddr_set(&peer, &ip, d->port);
-    reached(d, fd, &own, &peer);
+    reached(d, &(struct way){.fd = fd, .own = &own, .peer = &peer});
 }
 
 static void ask_proxy(struct dial *d, int fd)
@@ -421,6 +434,7 @@ static void on_connected(void *arg, const struct tws_connect_result *r)
     } else if (r->failure != TWS_CONNECT_OK) {
         not_connected(d, r);
     } else if (d->url != NULL) {
+        tws_io_stop(r->io);
         ask_proxy(d, r->fd);
     } else {
         if (d->choosing) {
@@ -429,7 +443,7 @@ static void on_connected(void *arg, const struct tws_connect_result *r)
             const struct tws_outlet *o = outlet_of(d, &at.ip, &unsure);
             d->send_proxy = header_by(o);
         }
-        reached(d, r->fd, &r->own, &r->peer);
+        reached(d, &(struct way){r->fd, r->io, &r->own, &r->peer});
     }
 }
 
@@ -438,6 +452,7 @@ static bool start(struct dial *d, struct tws_connect_options *o)
     struct tws_egress *e = d->egress;
     uint64_t now = tws_carrier_now(e->carrier);
 
+    o->keep_io = true;
     o->timeout_us = d->until_us > now ? d->until_us - now : 1;
     tws_err err = tws_connector_start(e->carrier->loop, o, on_connected, d, &d->connector);
     if (err != TWS_OK)

@@ -37,6 +37,7 @@ struct relay {
     uint16_t reason;    /* why it ended before its time; 0: it did not */
     uint8_t read_over;  /* nothing more is read from the socket */
     uint8_t write_over; /* nothing more is written to it */
+    uint8_t told;       /* an edge said that there is something to read */
     uint8_t hung_up;    /* RDHUP, HUP or ERR was seen */
     uint8_t broken;     /* the local side reset the connection: read what is left, then reset */
     uint8_t aborting;   /* the peer reset it: hand on what came before, then RST */
@@ -198,7 +199,9 @@ static void pull(struct tws_local *local, const struct tws_pull *p)
     bool early = tws_front_has_early(r->front);
     ssize_t n = early ? tws_front_read(r->front, p->buf, room) : read(r->io.fd, p->buf, room);
     if (n > 0) {
-        bool more = (size_t)n == room || r->hung_up || early;
+        /* What came behind early bytes has its own edge: they were read before it was watched. */
+        bool more =
+            early ? tws_front_has_early(r->front) || r->told : (size_t)n == room || r->hung_up;
         size_t kept = (size_t)n;
         if (r->up != NULL)
             tws_throttle_take(r->up, (size_t)n);
@@ -411,8 +414,10 @@ static void on_io(struct tws_io *io, unsigned events)
 
     if (events & TWS_IO_HUP)
         on_hang_up(r, (events & TWS_IO_ERROR) != 0);
-    if ((events & (TWS_IO_READ | TWS_IO_HUP)) && !r->read_over)
+    if ((events & (TWS_IO_READ | TWS_IO_HUP)) && !r->read_over) {
+        r->told = 1;
         tws_channel_set_ready(r->local.channel, true, now_of(r));
+    }
     if (events & TWS_IO_WRITE)
         deliver(r);
     tws_carrier_kick(r->local.carrier);
@@ -450,6 +455,14 @@ static struct relay *allocate(const struct tws_relay_config *cfg)
     return r;
 }
 
+static tws_err watch(struct relay *r, const struct tws_relay_config *cfg)
+{
+    if (cfg->io == NULL)
+        return tws_io_start(cfg->carrier->loop, &r->io, cfg->fd, on_io);
+    tws_io_pass(cfg->io, &r->io, on_io);
+    return TWS_OK;
+}
+
 tws_err tws_relay_new(const struct tws_relay_config *cfg)
 {
     struct tws_loop *loop = cfg->carrier->loop;
@@ -458,7 +471,7 @@ tws_err tws_relay_new(const struct tws_relay_config *cfg)
 
     if (r == NULL)
         goto fail;
-    err = tws_io_start(loop, &r->io, cfg->fd, on_io);
+    err = watch(r, cfg);
     if (err != TWS_OK)
         goto fail;
     tws_timer_init(&r->timer, loop, on_timer);
@@ -483,6 +496,8 @@ tws_err tws_relay_new(const struct tws_relay_config *cfg)
     return TWS_OK;
 
 fail:
+    if (cfg->io != NULL)
+        tws_io_stop(cfg->io);
     tws_socket_close(cfg->fd);
     tws_front_free(cfg->front);
     free(r);

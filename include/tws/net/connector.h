@@ -35,6 +35,7 @@ struct tws_connect_result {
     struct tws_sockaddr peer;
     struct tws_sockaddr own; /* where the connection starts; len 0: it failed */
     const char *detail;      /* "Connection refused", ...; valid during the callback */
+    struct tws_io *io; /* with keep_io: watches fd, to be passed on or stopped in the callback */
 };
 
 /* Where a connection starts; all zero: the kernel's choice. */
@@ -67,6 +68,7 @@ struct tws_connect_options {
     const char *interface; /* SO_BINDTODEVICE; NULL: none; copied */
     uint32_t mark;         /* SO_MARK, for routing and nftables; 0: none. Needs CAP_NET_ADMIN */
     const struct tws_connect_from *from; /* instead of these three; copied; may be NULL */
+    bool keep_io; /* hand the io over with the connection: nothing asks the kernel to watch again */
 };
 
 struct tws_connector;

@@ -118,6 +118,49 @@ END_TEST
 
 /* ---- Happy Eyeballs ---- */
 
+struct heir {
+    struct tws_io io;
+    struct tws_loop *loop;
+    unsigned events;
+};
+
+static void on_inherited(struct tws_io *io, unsigned events)
+{
+    struct heir *h = TWS_CONTAINER(io, struct heir, io);
+
+    h->events |= events;
+    tws_loop_stop(h->loop);
+}
+
+static void inherit(void *arg, const struct tws_connect_result *r)
+{
+    struct heir *h = arg;
+
+    ck_assert_int_eq(r->failure, TWS_CONNECT_OK);
+    ck_assert_int_eq(r->io->fd, r->fd);
+    tws_io_pass(r->io, &h->io, on_inherited);
+}
+
+/* The edge that says so may be the one that told of the connection. */
+START_TEST(who_keeps_the_io_learns_of_bytes_that_came_with_the_connection)
+{
+    struct heir h = {.loop = driver_loop()};
+    struct tws_connect_options o = {.host = "127.0.0.1", .keep_io = true};
+    struct tws_connector *c = NULL;
+    int listener = listen_at("127.0.0.1", &o.port, 8);
+
+    ck_assert_int_eq(tws_connector_start(h.loop, &o, inherit, &h, &c), TWS_OK);
+    int peer = accept(listener, NULL, NULL);
+    ck_assert_int_eq(write(peer, "hi", 2), 2);
+    driver_run(h.loop);
+    ck_assert_uint_ne(h.events & TWS_IO_READ, 0);
+    tws_io_close(&h.io);
+    tws_socket_close(peer);
+    tws_socket_close(listener);
+    tws_loop_free(h.loop);
+}
+END_TEST
+
 START_TEST(families_take_turns_beginning_with_the_first_answers)
 {
     struct tws_loop *loop = fake_loop();
@@ -643,6 +686,7 @@ int main(void)
     tcase_add_test(tc, an_ipv6_literal_reaches_its_listener);
     tcase_add_test(tc, a_unix_socket_is_reached_and_a_missing_one_is_unreachable);
     tcase_add_test(tc, a_thousand_connections_at_once_are_all_made);
+    tcase_add_test(tc, who_keeps_the_io_learns_of_bytes_that_came_with_the_connection);
     tcase_add_test(tc, families_take_turns_beginning_with_the_first_answers);
     tcase_add_test(tc, a_silent_first_address_costs_a_quarter_of_a_second);
     tcase_add_test(tc, a_refused_first_address_costs_nothing);
