@@ -146,26 +146,36 @@ static bool make_room(struct tws_greeting *g)
     return true;
 }
 
+/* True: it goes on. A read that leaves room has emptied the socket, but for an end that was told
+ * of before. */
+static bool read_on(struct tws_greeting *g, bool hung_up)
+{
+    while (make_room(g)) {
+        size_t room = g->cap - g->n;
+        ssize_t n = read(g->io.fd, g->buf + g->n, room);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && errno == EAGAIN)
+            return true;
+        if (n <= 0) {
+            send_away(g); /* it thought better of it */
+            return false;
+        }
+        g->n += (size_t)n;
+        if (!understand(g))
+            return false;
+        if ((size_t)n < room && !hung_up)
+            return true;
+    }
+    return false;
+}
+
 static void on_io(struct tws_io *io, unsigned events)
 {
     struct tws_greeting *g = TWS_CONTAINER(io, struct tws_greeting, io);
 
-    if (!(events & (TWS_IO_READ | TWS_IO_HUP)))
-        return;
-    while (make_room(g)) {
-        ssize_t n = read(io->fd, g->buf + g->n, g->cap - g->n);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0 && errno == EAGAIN)
-            return;
-        if (n <= 0) {
-            send_away(g); /* it thought better of it */
-            return;
-        }
-        g->n += (size_t)n;
-        if (!understand(g))
-            return;
-    }
+    if (events & (TWS_IO_READ | TWS_IO_HUP))
+        (void)read_on(g, (events & TWS_IO_HUP) != 0);
 }
 
 static void on_timer(struct tws_timer *t)
@@ -208,28 +218,42 @@ static void make_way(struct tws_greetings *all)
         give_up(oldest, TWS_BLOCKED, "too many connections without a request");
 }
 
-void tws_greeting_start(struct tws_greetings *all, const struct tws_greeting_config *cfg)
+static struct tws_greeting *new_greeting(struct tws_greetings *all,
+                                         const struct tws_greeting_config *cfg)
 {
-    struct tws_greeting *g = NULL;
+    struct tws_greeting *g = calloc(1, sizeof *g);
 
-    make_way(all);
-    g = calloc(1, sizeof *g);
-    if (g == NULL || tws_io_start(all->loop, &g->io, cfg->arrival.fd, on_io) != TWS_OK) {
-        tws_socket_close(cfg->arrival.fd);
-        free(g);
-        return;
-    }
+    if (g == NULL)
+        return NULL;
     g->greetings = all;
     g->greeter = cfg->has_header ? &header_greeter : cfg->greeter;
     g->next = cfg->greeter;
     g->conf = cfg->conf;
     g->owner = cfg->owner;
     g->arrival = cfg->arrival;
+    g->io.fd = cfg->arrival.fd;
     tws_timer_init(&g->timer, all->loop, on_timer);
-    tws_timer_start(&g->timer, TWS_GREETING_US);
     tws_list_init(&g->greeting_node);
     tws_list_push_back(&all->list, &g->greeting_node);
     all->n++;
+    return g;
+}
+
+/* Mostly its first bytes are there already, and often all that it has to say. */
+void tws_greeting_start(struct tws_greetings *all, const struct tws_greeting_config *cfg)
+{
+    make_way(all);
+    struct tws_greeting *g = new_greeting(all, cfg);
+    if (g == NULL) {
+        tws_socket_close(cfg->arrival.fd);
+        return;
+    }
+    if (!read_on(g, false))
+        return;
+    if (tws_io_start(all->loop, &g->io, cfg->arrival.fd, on_io) == TWS_OK)
+        tws_timer_start(&g->timer, TWS_GREETING_US);
+    else
+        tws_socket_close(let_go(g));
 }
 
 void tws_greetings_drop(struct tws_greetings *all, const void *owner)

@@ -93,7 +93,7 @@ struct tws_greeting_config {
 void tws_greetings_init(struct tws_greetings *all, struct tws_loop *loop,
                         struct tws_partings *partings,
                         void (*on_done)(void *owner, const struct tws_arrival *a));
-/* Takes the descriptor; on_done() is not called before this returns. */
+/* Takes the descriptor; on_done() may be called before this returns. */
 void tws_greeting_start(struct tws_greetings *all, const struct tws_greeting_config *cfg);
 /* Closes those of `owner`; NULL: all. */
 void tws_greetings_drop(struct tws_greetings *all, const void *owner);

@@ -129,7 +129,8 @@ static void connect_pair(int fd[2])
     ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fd), 0);
 }
 
-static int start_from(const char *ip_text)
+/* One that has said `words` before. */
+static int start_saying(const char *words, const char *ip_text)
 {
     struct tws_greeting_config cfg = {.greeter = &greeter, .conf = &conf, .owner = &owner};
     struct tws_ip ip;
@@ -139,8 +140,14 @@ static int start_from(const char *ip_text)
     cfg.arrival.fd = fd[1];
     ck_assert_int_eq(tws_ip_parse(ip_text, &ip), TWS_OK);
     tws_sockaddr_set(&cfg.arrival.source, &ip, 4711);
+    ck_assert_int_eq(send(fd[0], words, strlen(words), 0), (ssize_t)strlen(words));
     tws_greeting_start(&greetings, &cfg);
     return fd[0];
+}
+
+static int start_from(const char *ip_text)
+{
+    return start_saying("", ip_text);
 }
 
 static void put(int fd, const char *text)
@@ -171,6 +178,34 @@ START_TEST(what_is_not_used_belongs_to_the_stream)
     ck_assert_str_eq(early, "GET /");
     expect(fd, "!");
     ck_assert_uint_eq(greetings.n, 0);
+    close(arrived_fd);
+    close(fd);
+}
+END_TEST
+
+START_TEST(what_came_before_is_understood_at_once)
+{
+    int fd = start_saying("?host\nGET /", "192.0.2.1");
+
+    ck_assert_uint_eq(arrivals, 1);
+    ck_assert_str_eq(name, "host");
+    ck_assert_str_eq(early, "GET /");
+    ck_assert_uint_eq(greetings.n, 0);
+    close(arrived_fd);
+    close(fd);
+}
+END_TEST
+
+START_TEST(what_came_before_may_be_a_part)
+{
+    int fd = start_saying("?ho", "192.0.2.1");
+
+    ck_assert_uint_eq(arrivals, 0);
+    expect(fd, "!");
+    put(fd, "st\n");
+    run();
+    ck_assert_uint_eq(arrivals, 1);
+    ck_assert_str_eq(name, "host");
     close(arrived_fd);
     close(fd);
 }
@@ -401,6 +436,8 @@ int main(void)
     tcase_set_timeout(tc, 60);
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, what_is_not_used_belongs_to_the_stream);
+    tcase_add_test(tc, what_came_before_is_understood_at_once);
+    tcase_add_test(tc, what_came_before_may_be_a_part);
     tcase_add_test(tc, bytes_may_come_one_by_one);
     tcase_add_test(tc, a_refusal_is_heard_although_more_bytes_are_on_their_way);
     tcase_add_test(tc, too_many_bytes_are_refused);
