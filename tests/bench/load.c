@@ -137,10 +137,17 @@ static void take_reply(int fd)
     }
 }
 
+/* With a port of its own, as every client has: this connection's. */
 static void claim(int fd)
 {
     char header[108];
-    int n = snprintf(header, sizeof header, "PROXY TCP4 %s 127.0.0.1 4000 80\r\n", claimed);
+    struct sockaddr_in own;
+    socklen_t len = sizeof own;
+
+    if (getsockname(fd, (struct sockaddr *)&own, &len) != 0)
+        die("getsockname");
+    int n = snprintf(header, sizeof header, "PROXY TCP4 %s 127.0.0.1 %u 80\r\n", claimed,
+                     (unsigned)ntohs(own.sin_port));
 
     send_all(fd, (const uint8_t *)header, (size_t)n);
 }
