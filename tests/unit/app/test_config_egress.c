@@ -5,7 +5,6 @@
 #define REST "listen: 127.0.0.1:1\npasswd: correct horse battery staple 9271\nallow: [127.0.0.1]\n"
 
 /* `REST` is lines 1 to 3, `egress:` is 4, its first record 5. */
-/* `REST` is lines 1 to 3, `egress:` is 4, its first record 5. */
 static tws_err read_egress(const char *records, struct said *said, struct tws_server_config **out)
 {
     char text[1024];
