@@ -4,8 +4,8 @@
  *      <6>link up link=2                                  stderr is the journal's socket
  *      2026-11-20T19:43:05.123Z info link up link=2       otherwise
  *
- * A line waits a moment for whoever reads the log. If nobody does, lines are lost, and told so later;
- * what can be written is never waited for again until then.
+ * A line waits a moment for whoever reads the log. If nobody does, lines are lost, and told so
+ * later; what can be written is never waited for again until then.
  */
 #ifndef TWS_APP_LOG_STDERR_H
 #define TWS_APP_LOG_STDERR_H
