@@ -69,6 +69,7 @@ static int dial_once(const struct tws_sockaddr *to, const struct tws_connect_fro
     int error = tws_dial_source(s, family, from, port);
     if (error == 0) {
         tws_socket_set_nodelay(s);
+        tws_socket_set_urgent_inline(s);
         /* Mostly there is something to send at once: it carries the last ACK of the handshake. */
         tws_socket_set_quickack(s, false);
         if (connect(s, (const struct sockaddr *)&to->ss, to->len) != 0 && errno != EINPROGRESS)

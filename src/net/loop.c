@@ -58,6 +58,8 @@ static unsigned translate(uint32_t epoll_events)
         events |= TWS_IO_HUP;
     if (epoll_events & EPOLLERR)
         events |= TWS_IO_ERROR;
+    if (epoll_events & EPOLLPRI)
+        events |= TWS_IO_READ | TWS_IO_URGENT;
     return events;
 }
 
@@ -72,7 +74,7 @@ static void call(struct tws_io *io, unsigned events)
 
 static struct tws_io *find_io(const struct tws_loop *loop, int fd)
 {
-    return fd >= 0 && (size_t)fd < loop->ios_cap ? loop->ios[fd] : NULL;
+    return fd >= 0 && (size_t)fd < loop->watched_cap ? loop->watched[fd].io : NULL;
 }
 
 /* Whether libuv wants to run: its descriptor is ready, or the time it gave is over. */
@@ -245,7 +247,7 @@ void tws_loop_free(struct tws_loop *loop)
     free_garbage(loop);
     free(loop->garbage);
 
-    free(loop->ios);
+    free(loop->watched);
 
     close_anchor(loop);
     tws_socket_close(loop->epfd);
@@ -261,20 +263,20 @@ void tws_loop_free(struct tws_loop *loop)
 /* TWS_SYS with ENOMEM. */
 static tws_err make_room(struct tws_loop *loop, int fd)
 {
-    size_t cap = loop->ios_cap == 0 ? 64 : loop->ios_cap;
+    size_t cap = loop->watched_cap == 0 ? 64 : loop->watched_cap;
 
-    if (fd < 0 || (size_t)fd < loop->ios_cap)
+    if (fd < 0 || (size_t)fd < loop->watched_cap)
         return TWS_OK;
     while (cap <= (size_t)fd)
         cap *= 2;
-    struct tws_io **ios = realloc(loop->ios, cap * sizeof(*ios));
-    if (ios == NULL) {
+    struct tws_watched *watched = realloc(loop->watched, cap * sizeof *watched);
+    if (watched == NULL) {
         errno = ENOMEM;
         return TWS_SYS;
     }
-    memset(ios + loop->ios_cap, 0, (cap - loop->ios_cap) * sizeof(*ios));
-    loop->ios = ios;
-    loop->ios_cap = cap;
+    memset(watched + loop->watched_cap, 0, (cap - loop->watched_cap) * sizeof *watched);
+    loop->watched = watched;
+    loop->watched_cap = cap;
     return TWS_OK;
 }
 
@@ -282,12 +284,13 @@ static void begin(struct tws_loop *loop, struct tws_io *io, int fd, tws_io_fn *f
 {
     *io = (struct tws_io){.loop = loop, .fn = fn, .fd = fd};
     tws_list_init(&io->again_node);
-    loop->ios[fd] = io;
+    loop->watched[fd].io = io;
 }
 
 tws_err tws_io_start(struct tws_loop *loop, struct tws_io *io, int fd, tws_io_fn *fn)
 {
-    struct epoll_event ev = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.fd = fd};
+    struct epoll_event ev = {.events = EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+                             .data.fd = fd};
 
     if (make_room(loop, fd) != TWS_OK || epoll_ctl(loop->epfd, EPOLL_CTL_ADD, fd, &ev) != 0)
         return TWS_SYS;
@@ -306,7 +309,7 @@ static void forget_pending(struct tws_loop *loop, const struct tws_io *io)
 /* The kernel goes on watching. */
 static void let_go(struct tws_io *io)
 {
-    io->loop->ios[io->fd] = NULL;
+    io->loop->watched[io->fd].io = NULL;
     tws_list_unlink(&io->again_node);
     io->again = 0;
     io->loop = NULL;

@@ -23,13 +23,18 @@ struct tws_timers {
     bool firing;
 };
 
+/* What watches a descriptor; NULL: nothing. */
+struct tws_watched {
+    struct tws_io *io;
+};
+
 struct tws_loop {
     uv_loop_t uv;
     uv_prepare_t anchor; /* keeps uv_backend_timeout() from saying that nothing is left to do */
 
     int epfd;
-    struct tws_io **ios; /* by descriptor; NULL: not running */
-    size_t ios_cap;
+    struct tws_watched *watched; /* by descriptor */
+    size_t watched_cap;
     struct epoll_event batch[TWS_LOOP_BATCH];
     int batch_next, batch_len; /* events of the batch that are still to be delivered */
     bool stopping;

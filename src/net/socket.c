@@ -121,6 +121,11 @@ void tws_socket_set_nodelay(int fd)
     set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
 }
 
+void tws_socket_set_urgent_inline(int fd)
+{
+    set_int(fd, SOL_SOCKET, SO_OOBINLINE, 1);
+}
+
 void tws_socket_set_quickack(int fd, bool quick)
 {
     set_int(fd, IPPROTO_TCP, TCP_QUICKACK, quick);

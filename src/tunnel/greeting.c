@@ -146,9 +146,9 @@ static bool make_room(struct tws_greeting *g)
     return true;
 }
 
-/* True: it goes on. A read that leaves room has emptied the socket, but for an end that was told
- * of before. */
-static bool read_on(struct tws_greeting *g, bool hung_up)
+/* True: it goes on. A read that leaves room has emptied the socket, but for an end or urgent data
+ * that was told of before. */
+static bool read_on(struct tws_greeting *g, bool to_the_end)
 {
     while (make_room(g)) {
         size_t room = g->cap - g->n;
@@ -164,7 +164,7 @@ static bool read_on(struct tws_greeting *g, bool hung_up)
         g->n += (size_t)n;
         if (!understand(g))
             return false;
-        if ((size_t)n < room && !hung_up)
+        if ((size_t)n < room && !to_the_end)
             return true;
     }
     return false;
@@ -175,7 +175,7 @@ static void on_io(struct tws_io *io, unsigned events)
     struct tws_greeting *g = TWS_CONTAINER(io, struct tws_greeting, io);
 
     if (events & (TWS_IO_READ | TWS_IO_HUP))
-        (void)read_on(g, (events & TWS_IO_HUP) != 0);
+        (void)read_on(g, (events & (TWS_IO_HUP | TWS_IO_URGENT)) != 0);
 }
 
 static void on_timer(struct tws_timer *t)

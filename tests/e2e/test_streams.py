@@ -231,6 +231,33 @@ class Backpressure(Case):
             self.assertLess(tunnel.client.memory(), 256 * MIB)
             self.assertEqual(len(read_all(peer)), size)
 
+    def test_urgent_bytes_stay_where_they_are_in_the_stream(self):
+        """All is there before any is read: a read stops in front of an urgent byte, and no event tells of the rest."""
+        stopped, said = threading.Event(), threading.Event()
+
+        def say(peer):
+            for piece, flags in ((b"before", 0), (b"!", socket.MSG_OOB), (b"behind", 0)):
+                peer.send(piece, flags)
+
+        def target(peer):
+            peer.sendall(read_exactly(peer, 13))
+            stopped.wait(WAIT)
+            say(peer)
+            said.set()
+            peer.recv(1)
+
+        tunnel = self.tunnel(self.service(target).port, plain=True)
+        with connect(tunnel.port) as peer:
+            tunnel.client.signal(signal.SIGSTOP)
+            say(peer)
+            tunnel.client.signal(signal.SIGCONT)
+            self.assertEqual(read_exactly(peer, 13), b"before!behind")
+            tunnel.server.signal(signal.SIGSTOP)
+            stopped.set()
+            said.wait(WAIT)
+            tunnel.server.signal(signal.SIGCONT)
+            self.assertEqual(read_exactly(peer, 13), b"before!behind")
+
     def test_a_stopped_client_process_is_not_lost_when_it_goes_on(self):
         target = self.service()
         tunnel = self.tunnel(target.port)

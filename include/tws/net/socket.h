@@ -27,6 +27,8 @@ void tws_sockaddr_format(const struct tws_sockaddr *sa, char *out, size_t cap);
 /* Non-blocking reads and writes are the kernel's own; these set options and ignore what a socket
  * type does not have. */
 void tws_socket_set_nodelay(int fd);
+/* Urgent data stays where it is in the stream (RFC 6093), or the kernel would take a byte out. */
+void tws_socket_set_urgent_inline(int fd);
 /* Not quick: the kernel waits a moment with an ACK, for data to carry it. Quick: it waits no more,
  * until data goes both ways again (tcp(7), TCP_QUICKACK). */
 void tws_socket_set_quickack(int fd, bool quick);
