@@ -91,6 +91,7 @@ START_TEST(a_path_longer_than_a_socket_s_is_not_read)
     ck_assert_int_ne(tws_value_parse(&row, text, &r), TWS_OK);
     text[sizeof text - 2] = '\0';
     ck_assert_int_eq(tws_value_parse(&row, text, &r), TWS_OK);
+    tws_value_fini(&row, &r);
 }
 END_TEST
 
