@@ -41,8 +41,10 @@ static void check_sound(const struct tws_remote *r)
     REQUIRE(r->target.type != TWS_SPOT_INET || (r->target.name[0] != '\0' && r->target.port != 0));
     REQUIRE(r->listen.type != TWS_SPOT_INET || r->listen.port != 0 || r->reverse);
     REQUIRE(!r->reverse || (r->listen.type != TWS_SPOT_FD && r->listen.type != TWS_SPOT_STDIO));
-    REQUIRE(r->kind != TWS_REMOTE_UDP ||
-            (r->listen.type == TWS_SPOT_INET && r->target.type == TWS_SPOT_INET));
+    if (r->kind == TWS_REMOTE_UDP) {
+        REQUIRE(r->listen.type == TWS_SPOT_INET || r->listen.type == TWS_SPOT_FD);
+        REQUIRE(r->target.type == TWS_SPOT_INET);
+    }
 }
 
 typedef tws_err parse_fn(const char *text, struct tws_remote *out, const char **why);

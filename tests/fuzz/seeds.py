@@ -43,7 +43,7 @@ save("remote", {
     "port": b"3000", "target": b"example.com:3000", "forward": b"3000:example.com:80",
     "whole": b"192.168.0.5:3000:example.com:80", "ports": b"3000:80", "ipv6": b"[::1]:80:[::]:80",
     "any": b"*:3000:h:80", "range": b"8000-8010:h:9000-9010", "range_uneven": b"8000-8010:h:80",
-    "udp": b"5353:1.1.1.1:53/udp", "tcp": b"53/tcp", "socks": b"socks", "socks_port": b"5000:socks",
+    "udp": b"5353:1.1.1.1:53/udp", "udp_fd": b"fd:dns:1.1.1.1:53/udp", "tcp": b"53/tcp", "socks": b"socks", "socks_port": b"5000:socks",
     "http": b"h:3128:http", "proxy": b"unix:/run/p:proxy", "reverse": b"R:2222:localhost:22",
     "reverse_socks": b"R:socks", "reverse_any": b"R:*:0:[::1]:22", "stdio": b"stdio:%h:22",
     "stdio_ipv6": b"stdio:fe80::1:22", "stdio_unix": b"stdio:unix:/a:b", "unix": b"unix:/a:unix:@b",
