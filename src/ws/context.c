@@ -5,6 +5,7 @@
  * - listen or dial: the vhost has no port, and descriptors are ours (upgrade_client.c, front.c);
  * - take a proxy from the environment: the vhost is given an empty one, which counts as none;
  * - ping: the validity policy is empty, so nothing is written after a take-over;
+ * - end what takes long, without our words for it: its time-out is an hour, ours come first;
  * - allocate for 10^9 descriptors: fd_limit_per_thread;
  * - talk: its log goes to ours, at debug.
  */
@@ -22,6 +23,7 @@
 
 #define DESTROY_TURNS 1000 /* of the loop, until all connections are gone: two or three */
 #define CLOSE_TURNS   4    /* until libuv has closed the context's handles: one */
+#define PATIENCE_S    3600 /* its default is 5 s, as our own for a handshake: a race */
 
 static int on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
                   size_t len)
@@ -93,6 +95,7 @@ static struct lws_context *make_context(struct tws_ws *ws)
     info.max_http_header_data = 8192;
     info.uid = -1;
     info.gid = -1;
+    info.timeout_secs = PATIENCE_S;
     info.retry_and_idle_policy = &tws_lws_no_pings;
     info.server_string = "http";
     info.pcontext = &ws->lws; /* set to NULL when it is gone */
@@ -110,6 +113,7 @@ static struct lws_vhost *make_vhost(struct tws_ws *ws)
     info.provided_client_ssl_ctx = tws_tls_context(ws->tls);
     info.http_proxy_address = "";
     info.http_proxy_port = 0;
+    info.timeout_secs = PATIENCE_S;
     info.retry_and_idle_policy = &tws_lws_no_pings;
     return lws_create_vhost(ws->lws, &info);
 }

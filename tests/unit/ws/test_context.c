@@ -125,6 +125,28 @@ START_TEST(libwebsockets_writes_nothing_into_a_link_after_the_take_over)
 }
 END_TEST
 
+START_TEST(a_server_that_does_not_answer_is_given_up_by_our_clock)
+{
+    struct sockaddr_in sin = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof(sin);
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    ck_assert_int_eq(bind(fd, (struct sockaddr *)&sin, sizeof(sin)), 0);
+    ck_assert_int_eq(listen(fd, 4), 0);
+    ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&sin, &len), 0);
+    p = peers_new();
+    p->port = ntohs(sin.sin_port);
+    peers_connect(p);
+    int peer = accept(fd, NULL, NULL);
+    pair_run_for(p->loop, 30000); /* the request is on its way */
+    pass(60);
+    ck_assert_uint_eq(p->client.failures, 0);
+    close(peer);
+    close(fd);
+    peers_free(p);
+}
+END_TEST
+
 /* ---- descriptors ---- */
 
 static size_t address_space(void)
@@ -169,6 +191,7 @@ int main(void)
     tcase_set_timeout(t, 60);
     tcase_add_test(t, a_silent_link_is_not_ended_by_libwebsockets);
     tcase_add_test(t, libwebsockets_writes_nothing_into_a_link_after_the_take_over);
+    tcase_add_test(t, a_server_that_does_not_answer_is_given_up_by_our_clock);
     tcase_add_loop_test(t, tables_are_for_a_million_descriptors_whatever_the_limit_is, 0, 2);
     suite_add_tcase(s, t);
     r = srunner_create(s);
