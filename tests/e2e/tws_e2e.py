@@ -132,7 +132,8 @@ class Service:
         self.handler = handler
         self.accepted = 0
         self.listener = socket.create_server((host, self.port), family=family, backlog=1024)
-        threading.Thread(target=self._accept, daemon=True).start()
+        self.thread = threading.Thread(target=self._accept, daemon=True)
+        self.thread.start()
 
     def _accept(self):
         while True:
@@ -151,6 +152,12 @@ class Service:
                 pass
 
     def close(self):
+        """Its thread first: it would go on with whoever gets the descriptor next."""
+        try:
+            self.listener.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+        self.thread.join(WAIT)
         self.listener.close()
 
 
