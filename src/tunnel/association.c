@@ -1,4 +1,5 @@
 /* association.c - see association_priv.h. */
+#include "address_priv.h"
 #include "association_priv.h"
 #include "flow_table_priv.h"
 #include "inlet_priv.h"
@@ -80,16 +81,6 @@ static bool is_client(struct association *a, const struct tws_sockaddr *peer)
     return true;
 }
 
-static struct tws_target address_of(const struct tws_sockaddr *sa)
-{
-    struct tws_ip ip;
-    uint16_t port;
-
-    tws_sockaddr_get(sa, &ip, &port);
-    ip = tws_ip_unmap(ip);
-    return tws_target_from_ip(&ip, port);
-}
-
 /* The header is the flow's key: what comes back carries it too. */
 static void take(struct tws_udp_watch *w, const struct tws_udp_datagram *d)
 {
@@ -102,7 +93,7 @@ static void take(struct tws_udp_watch *w, const struct tws_udp_datagram *d)
         return;
     memcpy(key, d->data.p, n);
     key[0] = key[1] = 0; /* reserved: clients may write what they like, we may not */
-    open.source = address_of(&d->peer);
+    open.source = tws_address_target(&d->peer);
     tws_flows_send(a->flows, (struct tws_span){key, n}, &open,
                    (struct tws_span){d->data.p + n, d->data.n - n});
 }
@@ -137,7 +128,7 @@ static bool own_address(int fd, struct tws_target *out)
 
     if (getsockname(fd, (struct sockaddr *)&sa.ss, &sa.len) != 0)
         return false;
-    *out = address_of(&sa);
+    *out = tws_address_target(&sa);
     return out->ip.family != 0;
 }
 

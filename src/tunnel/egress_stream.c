@@ -10,6 +10,7 @@
  * target (but through a proxy, or to another address), none is dialled, and the dial begins again
  * with that address: everything is resolved once, and checked as it is used.
  */
+#include "address_priv.h"
 #include "egress_priv.h"
 #include "outlet_priv.h"
 #include "relay_priv.h"
@@ -148,39 +149,19 @@ static const struct tws_local_ops dial_ops = {
 
 /* ---- the target answered ---- */
 
-static struct tws_span bound_address(const struct tws_sockaddr *own, uint8_t buf[TWS_TARGET_MAX])
-{
-    struct tws_target t = {0};
-    struct tws_writer w = tws_writer(buf, TWS_TARGET_MAX);
-
-    tws_sockaddr_get(own, &t.ip, &t.port);
-    if (t.ip.family == 0)
-        return (struct tws_span){buf, 0};
-    t.type = t.ip.family == 4 ? TWS_TARGET_IPV4 : TWS_TARGET_IPV6;
-    tws_target_write(&w, &t);
-    return (struct tws_span){buf, w.failed ? 0 : w.len};
-}
-
-static struct tws_target target_of_ip(const struct tws_ip *ip, uint16_t port)
-{
-    static const uint8_t types[] = {[4] = TWS_TARGET_IPV4, [6] = TWS_TARGET_IPV6};
-
-    return (struct tws_target){.type = types[ip->family], .ip = *ip, .port = port};
-}
-
 /* False: the socket did not take it, so it is as good as closed. */
 static bool send_header(const struct dial *d, int fd, const struct tws_sockaddr *peer)
 {
     uint8_t bytes[TWS_PROXY_V1_MAX];
     struct tws_writer w = tws_writer(bytes, sizeof bytes);
-    struct tws_target from = target_of_ip(&d->source.ip, d->source.port), to;
+    struct tws_target from = tws_target_from_ip(&d->source.ip, d->source.port), to;
     struct tws_proxy_header h;
     struct tws_ip_port at;
 
     if (d->send_proxy == TWS_SEND_PROXY_NO)
         return true;
     tws_sockaddr_get(peer, &at.ip, &at.port);
-    to = target_of_ip(&at.ip, at.port);
+    to = tws_target_from_ip(&at.ip, at.port);
     tws_proxy_header_make(&from, &to, &h);
     if (d->send_proxy == TWS_SEND_PROXY_V1)
         tws_proxy_header_write_v1(&w, &h);
@@ -222,7 +203,7 @@ static void hand_over(struct dial *d, const struct way *w, const struct tws_judg
         .count = &d->egress->judge->nchannels,
     };
 
-    tws_channel_accept(ch, bound_address(w->own, bound), tws_carrier_now(c));
+    tws_channel_accept(ch, tws_address_encode(w->own, bound), tws_carrier_now(c));
     tws_local_detach(&d->local);
     tws_err err = tws_relay_new(&cfg);
     if (err == TWS_OK) {

@@ -6,6 +6,7 @@
  * A name is resolved in the line of dials; what comes meanwhile waits, within the limits that
  * handshakes announce. An ICMP error ends the flow with its reason.
  */
+#include "address_priv.h"
 #include "egress_priv.h"
 #include "flow_priv.h"
 #include "outlet_priv.h"
@@ -197,17 +198,10 @@ static const struct tws_flow_ops exit_ops = {.deliver = deliver, .ended = ended,
 static struct tws_span bound_address(int fd, uint8_t buf[TWS_TARGET_MAX])
 {
     struct tws_sockaddr sa = {.len = sizeof sa.ss};
-    struct tws_writer w = tws_writer(buf, TWS_TARGET_MAX);
-    struct tws_target t;
-    struct tws_ip ip;
-    uint16_t port;
 
     if (getsockname(fd, (struct sockaddr *)&sa.ss, &sa.len) != 0)
         return (struct tws_span){buf, 0};
-    tws_sockaddr_get(&sa, &ip, &port);
-    t = tws_target_from_ip(&ip, port);
-    tws_target_write(&w, &t);
-    return (struct tws_span){buf, w.failed ? 0 : w.len};
+    return tws_address_encode(&sa, buf);
 }
 
 /* The socket is the flow's from now on. */

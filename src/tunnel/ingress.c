@@ -1,4 +1,5 @@
 /* ingress.c - see ingress_priv.h: the set of ways in, and the line of those that wait. */
+#include "address_priv.h"
 #include "association_priv.h"
 #include "inlet_priv.h"
 #include "relay_priv.h"
@@ -33,16 +34,6 @@ struct waiting {
 };
 
 /* ---- a channel for an arrival ---- */
-
-static struct tws_target target_of(const struct tws_sockaddr *sa)
-{
-    struct tws_target t = {0};
-
-    tws_sockaddr_get(sa, &t.ip, &t.port);
-    if (t.ip.family != 0)
-        t.type = t.ip.family == 4 ? TWS_TARGET_IPV4 : TWS_TARGET_IPV6;
-    return t;
-}
 
 static tws_err new_front(struct tws_ingress *in, const struct tws_arrival *a,
                          struct tws_front **out)
@@ -128,7 +119,7 @@ static tws_err open_now(struct tws_inlet *l, const struct tws_arrival *a)
     bool is_unix = a->target.type == TWS_TARGET_UNIX;
     const struct tws_open open = {.kind = is_unix ? TWS_KIND_UNIX : TWS_KIND_TCP,
                                   .target = a->target,
-                                  .source = target_of(&a->source),
+                                  .source = tws_address_target(&a->source),
                                   .original = a->original,
                                   .listener = l->asked_by};
     struct tws_carrier *carrier = NULL;

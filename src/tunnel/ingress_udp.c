@@ -2,6 +2,7 @@
  * ingress_udp.c - the kind `udp`: what comes to a UDP port goes to the record's remote, each sender
  * as a flow of its own, and what comes back goes back to it.
  */
+#include "address_priv.h"
 #include "flow_table_priv.h"
 #include "inlet_priv.h"
 
@@ -90,16 +91,6 @@ static void deliver(void *owner, struct tws_span key, struct tws_span in)
     tws_udp_send(&ds->door[k.door].udp.sender, &d);
 }
 
-static struct tws_target source_of(const struct tws_sockaddr *peer)
-{
-    struct tws_ip ip;
-    uint16_t port;
-
-    tws_sockaddr_get(peer, &ip, &port);
-    ip = tws_ip_unmap(ip);
-    return tws_target_from_ip(&ip, port);
-}
-
 static void take(struct tws_udp_watch *w, const struct tws_udp_datagram *d)
 {
     const struct door *door = TWS_CONTAINER(w, struct door, udp);
@@ -107,7 +98,7 @@ static void take(struct tws_udp_watch *w, const struct tws_udp_datagram *d)
     struct key k = key_of((unsigned)(door - ds->door), d);
 
     ds->open.listener = ds->inlet->asked_by;
-    ds->open.source = source_of(&d->peer);
+    ds->open.source = tws_address_target(&d->peer);
     tws_flows_send(ds->flows, (struct tws_span){(const uint8_t *)&k, sizeof k}, &ds->open, d->data);
 }
 
