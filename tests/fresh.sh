@@ -19,17 +19,6 @@ logs=$root/build/fresh
 passed=0
 failed=0
 
-clean_up() {
-  status=$?
-  trap - EXIT INT TERM
-  if [ "${KEEP:-no}" = yes ]; then
-    echo "kept: $dir"
-  else
-    run_as_root rm -rf --one-file-system "$dir"
-  fi
-  exit "$status"
-}
-
 prepare_debian() {
   make_debian "$dir/debian" &&
     inside "$dir/debian" 'apt-get update -q && apt-get install -y -q --no-install-recommends gcc make git python3'
@@ -59,7 +48,7 @@ mkdir -p "$logs"
 need_packages debootstrap debian-archive-keyring util-linux git
 dir=$(mktemp -d "${TMPDIR:-/tmp}/tws-fresh.XXXXXX")
 chmod 755 "$dir"
-trap clean_up EXIT
+trap 'leave "$dir"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 

@@ -5,7 +5,7 @@
 # network, mounts and control groups of its own, and runs tests/package/booted.py against it (with WORDs:
 # only tests whose name has one). Needs root or sudo, and cgroup2. Logs: build/systemd.
 #
-# BASE=DIRECTORY: a Debian made before, by a run with KEEP=yes; a copy of it is booted.
+# KEEP=yes leaves the directory there and says where. BASE=DIRECTORY: the debian/ of such a one; a copy is booted.
 set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -14,17 +14,6 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 # shellcheck source=tests/support/debian.sh
 . "$root/tests/support/debian.sh"
 logs=$root/build/systemd
-
-clean_up() {
-  status=$?
-  trap - EXIT INT TERM
-  if [ "${KEEP:-no}" = yes ]; then
-    echo "kept: $dir/debian"
-  else
-    run_as_root rm -rf --one-file-system "$dir"
-  fi
-  exit "$status"
-}
 
 # What the tests need in there beside the package and what it depends on.
 fill() {
@@ -49,7 +38,7 @@ need_packages debootstrap debian-archive-keyring util-linux iproute2 python3 dpk
 [ -x "$root/build/release/tws" ] || { echo "$0: first build it: cmake --preset release && cmake --build --preset release" >&2; exit 1; }
 dir=$(mktemp -d "${TMPDIR:-/tmp}/tws-systemd.XXXXXX")
 chmod 755 "$dir"
-trap clean_up EXIT
+trap 'leave "$dir"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 if [ -n "${BASE-}" ]; then

@@ -39,3 +39,15 @@ inside() {
       sh -c "$2"
   ' sh "$1" "$2" </dev/null
 }
+
+# leave DIRECTORY: for a script's EXIT: removes it, or with KEEP=yes says where it is; ends with the script's status.
+leave() {
+  status=$?
+  trap - EXIT INT TERM
+  if [ "${KEEP:-no}" = yes ]; then
+    echo "kept: $1"
+  else
+    run_as_root rm -rf --one-file-system "$1"
+  fi
+  exit "$status"
+}

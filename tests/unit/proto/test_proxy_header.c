@@ -1,4 +1,6 @@
 /* test_proxy_header.c - what is said of a connection, byte by byte. */
+#include "suite.h"
+
 #include "tws/proto/proxy_header.h"
 
 #include <check.h>
@@ -95,12 +97,5 @@ int main(void)
     TCase *tc = tcase_create("proxy_header");
     tcase_add_loop_test(tc, version_1_is_a_line, 0, (int)(sizeof lines / sizeof lines[0]));
     tcase_add_loop_test(tc, version_2_is_a_block, 0, (int)(sizeof blocks / sizeof blocks[0]));
-
-    Suite *s = suite_create("proto/proxy_header");
-    suite_add_tcase(s, tc);
-    SRunner *sr = srunner_create(s);
-    srunner_run_all(sr, CK_ENV);
-    int failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed != 0;
+    return run_suite("proto/proxy_header", tc);
 }

@@ -1,5 +1,7 @@
 /* test_acl.c - every rule kind against targets that should and should not get through, spelled in
  * every way that has fooled someone. */
+#include "suite.h"
+
 #include "tws/proto/frame.h"
 #include "tws/tunnel/acl.h"
 
@@ -468,12 +470,5 @@ int main(void)
     tcase_add_test(tc, an_ip_link_is_for_those_who_have_one);
     tcase_add_test(tc, a_packet_without_ports_needs_a_rule_for_all_of_them);
     tcase_add_test(tc, nothing_is_reached_on_a_denial);
-
-    Suite *s = suite_create("tunnel/acl");
-    suite_add_tcase(s, tc);
-    SRunner *sr = srunner_create(s);
-    srunner_run_all(sr, CK_ENV);
-    int failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed != 0;
+    return run_suite("tunnel/acl", tc);
 }

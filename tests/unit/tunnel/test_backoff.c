@@ -1,4 +1,6 @@
 /* test_backoff.c - waits grow, stay under their bounds, and differ from client to client. */
+#include "suite.h"
+
 #include "tws/tunnel/backoff.h"
 
 #include <check.h>
@@ -103,12 +105,5 @@ int main(void)
     tcase_add_test(tc, success_makes_the_next_wait_a_first_one);
     tcase_add_test(tc, two_clients_do_not_come_back_in_step);
     tcase_add_test(tc, a_cap_below_the_first_wait_holds);
-
-    Suite *s = suite_create("tunnel/backoff");
-    suite_add_tcase(s, tc);
-    SRunner *sr = srunner_create(s);
-    srunner_run_all(sr, CK_ENV);
-    int failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed != 0;
+    return run_suite("tunnel/backoff", tc);
 }

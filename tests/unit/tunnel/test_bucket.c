@@ -1,4 +1,6 @@
 /* test_bucket.c - a rate is neither exceeded nor missed, however often it is asked. */
+#include "suite.h"
+
 #include "tws/tunnel/bucket.h"
 
 #include <check.h>
@@ -95,12 +97,5 @@ int main(void)
     tcase_add_test(tc, a_debt_is_paid_before_anything_goes);
     tcase_add_test(tc, waiting_as_told_is_long_enough);
     tcase_add_test(tc, another_rate_holds_from_now_on);
-
-    Suite *s = suite_create("tunnel/bucket");
-    suite_add_tcase(s, tc);
-    SRunner *sr = srunner_create(s);
-    srunner_run_all(sr, CK_ENV);
-    int failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed != 0;
+    return run_suite("tunnel/bucket", tc);
 }

@@ -1,6 +1,7 @@
 /* test_outlet.c - which record of the list a target goes out by, and where that starts and leads.
  */
 #include "outlet_priv.h"
+#include "suite.h"
 
 #include "tws/proto/frame.h"
 
@@ -225,12 +226,5 @@ int main(void)
                         (int)(sizeof spoofs / sizeof spoofs[0]));
     tcase_add_test(tc, a_source_in_another_spelling_is_the_same);
     tcase_add_test(tc, each_family_of_clients_has_its_own_other_target);
-
-    Suite *s = suite_create("tunnel/outlet");
-    suite_add_tcase(s, tc);
-    SRunner *sr = srunner_create(s);
-    srunner_run_all(sr, CK_ENV);
-    int failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed != 0;
+    return run_suite("tunnel/outlet", tc);
 }

@@ -1,4 +1,6 @@
 /* test_registry.c - what was added is found, by the whole id, until it is removed. */
+#include "suite.h"
+
 #include "tws/tunnel/registry.h"
 
 #include <check.h>
@@ -87,12 +89,5 @@ int main(void)
     tcase_add_test(tc, every_entry_is_found_while_the_table_grows);
     tcase_add_test(tc, an_id_that_differs_in_its_last_byte_is_another);
     tcase_add_test(tc, removing_twice_counts_once);
-
-    Suite *s = suite_create("tunnel/registry");
-    suite_add_tcase(s, tc);
-    SRunner *sr = srunner_create(s);
-    srunner_run_all(sr, CK_ENV);
-    int failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed != 0;
+    return run_suite("tunnel/registry", tc);
 }

@@ -1,4 +1,5 @@
 /* test_tunnel.c - a client and a server over loopback: what an application behind them sees. */
+#include "suite.h"
 #include "tunnel_world.h"
 
 #define MB (UINT64_C(1) << 20)
@@ -702,12 +703,5 @@ int main(void)
     tcase_add_test(tc, a_draining_server_ends_with_its_last_channel);
     tcase_add_test(tc, a_draining_client_delivers_to_the_last_byte);
     tcase_add_test(tc, the_status_line_tells_links_and_channels);
-
-    Suite *s = suite_create("tunnel/tunnel");
-    suite_add_tcase(s, tc);
-    SRunner *sr = srunner_create(s);
-    srunner_run_all(sr, CK_ENV);
-    int failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed != 0;
+    return run_suite("tunnel/tunnel", tc);
 }

@@ -1,5 +1,6 @@
 /* test_client.c - the client against servers and proxies that refuse: each reason is named. */
 #include "peers.h"
+#include "suite.h"
 
 #include <pthread.h>
 
@@ -246,10 +247,7 @@ END_TEST
 
 int main(void)
 {
-    Suite *s = suite_create("ws/client");
     TCase *t = tcase_create("client");
-    SRunner *r;
-    int failed;
 
     tcase_set_timeout(t, 60);
     tcase_add_checked_fixture(t, setup, NULL);
@@ -262,10 +260,5 @@ int main(void)
     tcase_add_test(t, a_proxy_that_refuses_is_named);
     tcase_add_test(t, closing_before_the_end_of_dialling_is_silent);
     tcase_add_test(t, the_servers_refusal_reaches_the_client_with_its_code);
-    suite_add_tcase(s, t);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? 0 : 1;
+    return run_suite("ws/client", t);
 }

@@ -1,5 +1,7 @@
 /* test_codec.c - RFC 6455 framing: the examples of its section 5.7, every split point, every
  * violation with its close code. */
+#include "suite.h"
+
 #include "tws/ws/codec.h"
 #include "tws/ws/mask_keys.h"
 
@@ -434,10 +436,7 @@ END_TEST
 
 int main(void)
 {
-    Suite *s = suite_create("ws/codec");
     TCase *t = tcase_create("codec");
-    SRunner *r;
-    int failed;
 
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, rfc_unmasked_message_is_hello);
@@ -458,10 +457,5 @@ int main(void)
     tcase_add_test(t, a_refused_header_allocates_nothing);
     tcase_add_test(t, close_without_code_is_1005);
     tcase_add_test(t, header_sizes_are_those_that_are_written);
-    suite_add_tcase(s, t);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? 0 : 1;
+    return run_suite("ws/codec", t);
 }

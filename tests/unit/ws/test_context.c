@@ -4,6 +4,7 @@
  * libc's, so that five minutes and a limit of 10^9 descriptors are there at once.
  */
 #include "peers.h"
+#include "suite.h"
 
 #include <errno.h>
 #include <sys/resource.h>
@@ -183,20 +184,12 @@ END_TEST
 
 int main(void)
 {
-    Suite *s = suite_create("ws/context");
     TCase *t = tcase_create("context");
-    SRunner *r;
-    int failed;
 
     tcase_set_timeout(t, 60);
     tcase_add_test(t, a_silent_link_is_not_ended_by_libwebsockets);
     tcase_add_test(t, libwebsockets_writes_nothing_into_a_link_after_the_take_over);
     tcase_add_test(t, a_server_that_does_not_answer_is_given_up_by_our_clock);
     tcase_add_loop_test(t, tables_are_for_a_million_descriptors_whatever_the_limit_is, 0, 2);
-    suite_add_tcase(s, t);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? 0 : 1;
+    return run_suite("ws/context", t);
 }

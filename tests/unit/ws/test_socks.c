@@ -1,5 +1,6 @@
 /* test_socks.c - the client through a SOCKS5 proxy: a script in a thread that speaks bytes. */
 #include "peers.h"
+#include "suite.h"
 
 #include <pthread.h>
 
@@ -177,10 +178,7 @@ END_TEST
 
 int main(void)
 {
-    Suite *s = suite_create("ws/socks");
     TCase *t = tcase_create("socks");
-    SRunner *r;
-    int failed;
 
     tcase_set_timeout(t, 60);
     tcase_add_checked_fixture(t, setup, NULL);
@@ -188,10 +186,5 @@ int main(void)
     tcase_add_test(t, socks5_resolves_the_name_itself);
     tcase_add_loop_test(t, a_proxy_that_refuses_is_named, 0,
                         sizeof(refusals) / sizeof(refusals[0]));
-    suite_add_tcase(s, t);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? 0 : 1;
+    return run_suite("ws/socks", t);
 }

@@ -1,6 +1,7 @@
 /* test_strangers.c - the server against peers that are not our client: by hand on raw sockets. */
 #include "listener_priv.h"
 #include "peers.h"
+#include "suite.h"
 
 #include <errno.h>
 #include <sys/stat.h>
@@ -490,10 +491,7 @@ END_TEST
 
 int main(void)
 {
-    Suite *s = suite_create("ws/strangers");
     TCase *t = tcase_create("strangers");
-    SRunner *r;
-    int failed;
 
     tcase_set_timeout(t, 60);
     tcase_add_checked_fixture(t, setup, teardown);
@@ -517,10 +515,5 @@ int main(void)
                         sizeof(pages) / sizeof(pages[0]));
     tcase_add_test(t, a_proxied_decoy_answers_for_itself_and_is_asked_to_close);
     tcase_add_test(t, a_decoy_that_is_down_is_a_bad_gateway);
-    suite_add_tcase(s, t);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? 0 : 1;
+    return run_suite("ws/strangers", t);
 }

@@ -1,6 +1,7 @@
 /* test_stream.c - writing through an SSL to a peer that does not read: what was taken is told, and
  * the rest may come from another place, as a log that grows gives it. */
 #include "stream_priv.h"
+#include "suite.h"
 #include "tls_front.h"
 
 #include <fcntl.h>
@@ -100,17 +101,9 @@ END_TEST
 
 int main(void)
 {
-    Suite *s = suite_create("ws/stream");
     TCase *t = tcase_create("stream");
-    SRunner *r;
-    int failed;
 
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, what_a_stalled_peer_leaves_over_goes_on_from_another_buffer);
-    suite_add_tcase(s, t);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? 0 : 1;
+    return run_suite("ws/stream", t);
 }

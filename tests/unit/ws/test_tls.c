@@ -1,6 +1,7 @@
 /* test_tls.c - the client in front of a TLS server: whom it believes, what it sends, what it says
  * when something is wrong, and the data path through an SSL. */
 #include "peers.h"
+#include "suite.h"
 #include "tls_front.h"
 
 static struct peers *p;
@@ -274,10 +275,7 @@ END_TEST
 
 int main(void)
 {
-    Suite *s = suite_create("ws/tls");
     TCase *t = tcase_create("tls");
-    SRunner *r;
-    int failed;
 
     tcase_set_timeout(t, 60);
     tcase_add_checked_fixture(t, setup, teardown);
@@ -290,10 +288,5 @@ int main(void)
     tcase_add_test(t, tls_below_1_2_is_refused);
     tcase_add_test(t, tls_to_a_plain_server_is_named);
     tcase_add_test(t, a_ca_file_that_is_none_is_named);
-    suite_add_tcase(s, t);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? 0 : 1;
+    return run_suite("ws/tls", t);
 }

@@ -1,6 +1,7 @@
 /* test_tls_server.c - a listener that ends TLS itself: the data path, whom it lets in, what a
  * stranger meets, its limits, and another certificate while links are there. */
 #include "peers.h"
+#include "suite.h"
 #include "tls_front.h"
 
 #include "tws/ws/tls_server.h"
@@ -452,10 +453,7 @@ END_TEST
 
 int main(void)
 {
-    Suite *s = suite_create("ws/tls_server");
     TCase *t = tcase_create("tls_server");
-    SRunner *r;
-    int failed;
 
     tcase_set_timeout(t, 60);
     tcase_add_checked_fixture(t, setup, teardown);
@@ -474,10 +472,5 @@ int main(void)
     tcase_add_test(t, a_new_certificate_is_for_those_who_come_then);
     tcase_add_loop_test(t, files_of_no_use_are_named, 0, sizeof(bad) / sizeof(bad[0]));
     tcase_add_test(t, the_days_of_a_certificate_are_counted);
-    suite_add_tcase(s, t);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? 0 : 1;
+    return run_suite("ws/tls_server", t);
 }

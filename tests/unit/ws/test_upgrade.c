@@ -1,5 +1,6 @@
 /* test_upgrade.c - client and server of the upgrade against each other, without TLS. */
 #include "peers.h"
+#include "suite.h"
 
 static struct peers *p;
 
@@ -62,20 +63,12 @@ END_TEST
 
 int main(void)
 {
-    Suite *s = suite_create("ws/upgrade");
     TCase *t = tcase_create("upgrade");
-    SRunner *r;
-    int failed;
 
     tcase_set_timeout(t, 60);
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, nothing_is_left_of_an_unused_context);
     tcase_add_test(t, handshake_messages_arrive_and_both_sides_get_a_wire);
     tcase_add_test(t, bytes_pass_both_ways_after_the_take_over);
-    suite_add_tcase(s, t);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? 0 : 1;
+    return run_suite("ws/upgrade", t);
 }

@@ -1,6 +1,7 @@
 /* test_wire.c - the data path on plain TCP: every byte, in order, until the end, and what a bad or
  * vanished peer meets. The peer is another wire, or a raw socket that speaks by hand. */
 #include "pair.h"
+#include "suite.h"
 
 #include "tws/ws/codec.h"
 
@@ -378,10 +379,7 @@ END_TEST
 
 int main(void)
 {
-    Suite *s = suite_create("ws/wire");
     TCase *t = tcase_create("wire");
-    SRunner *r;
-    int failed;
 
     tcase_set_timeout(t, 60);
     tcase_add_checked_fixture(t, setup, teardown);
@@ -402,10 +400,5 @@ int main(void)
     tcase_add_loop_test(t, sending_to_a_vanished_peer_fails_and_is_told_once, 0, 2);
     tcase_add_loop_test(t, a_stuck_message_goes_with_the_wire, 0, 2);
     tcase_add_test(t, a_message_drop_by_drop_arrives_whole);
-    suite_add_tcase(s, t);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? 0 : 1;
+    return run_suite("ws/wire", t);
 }
