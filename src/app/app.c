@@ -6,6 +6,7 @@
 
 #include "tws/app/commands.h"
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,6 +49,17 @@ static int run(int argc, char **argv, unsigned verbose)
     return TWS_EXIT_USAGE;
 }
 
+/* The same exit code, unless what was printed is lost: "ok" that nobody got is not ok. */
+static int printed(int code)
+{
+    bool lost = fflush(stdout) != 0 || ferror(stdout);
+
+    if (!lost || code != EXIT_SUCCESS)
+        return code;
+    fprintf(stderr, "tws: standard output: %s\n", strerror(errno));
+    return EXIT_FAILURE;
+}
+
 int tws_app_main(int argc, char **argv)
 {
     unsigned verbose = 0;
@@ -57,7 +69,7 @@ int tws_app_main(int argc, char **argv)
     for (; i < argc && is(argv[i], "-v", "--verbose"); i++)
         verbose++;
     if (i < argc)
-        return run(argc - i, argv + i, verbose);
+        return printed(run(argc - i, argv + i, verbose));
     tws_help_program(stderr);
     return TWS_EXIT_USAGE;
 }

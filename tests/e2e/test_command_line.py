@@ -111,14 +111,7 @@ class CommandLine(Case):
 
     def service_at(self, port, handler):
         """A service on a port of our choice; these lie above those that free_port() gives."""
-        class Fixed(Service):
-            def __init__(self):
-                given, tws_e2e.free_port = tws_e2e.free_port, lambda host: port
-                try:
-                    super().__init__(handler)
-                finally:
-                    tws_e2e.free_port = given
-        service = Fixed()
+        service = Service(handler, port=port)
         self.addCleanup(service.close)
         return service
 
@@ -143,6 +136,17 @@ class CommandLine(Case):
                 self.assertIn(code, (2, 78))
                 self.assertEqual(out, "")
                 self.assertIn(says, errors)
+
+    def test_what_a_full_disk_swallows_is_no_success(self):
+        key, _ = self.keygen()
+        client = self.write("client.yaml", yaml({"server": "ws://127.0.0.1:1/", "key_file": key,
+                                                 "forwards": [{"listen": "127.0.0.1:1", "remote": "127.0.0.1:1"}]}))
+        for argv in (["check", client], ["client", "--dry-run", "--config", client], ["keygen"], ["--help"],
+                     ["keygen", "-o", os.path.join(self.folder, "new.key")]):
+            with self.subTest(argv=argv), open("/dev/full", "w", encoding="ascii") as full:
+                done = subprocess.run([tws_e2e.TWS, *argv], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+                self.assertEqual(done.returncode, 1)
+                self.assertIn("standard output: No space left on device", done.stderr)
 
     def test_help_has_the_grammar_and_fits_a_screen(self):
         code, out, _ = self.run_tws("client", "--help")

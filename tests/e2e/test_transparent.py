@@ -38,14 +38,6 @@ def question(query):
     return query[12:end]
 
 
-class Web(tws_e2e.Service):
-    def __init__(self, host, handler=web, port=WEB):
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self.port, self.handler, self.accepted = port, handler, 0
-        self.listener = socket.create_server((host, port), family=family, backlog=64)
-        tws_e2e.threading.Thread(target=self._accept, daemon=True).start()
-
-
 def url(address):
     return f"http://[{address}]:{WEB}/" if ":" in address else f"http://{address}:{WEB}/"
 
@@ -59,7 +51,7 @@ class Transparent(Case):
         for machine, addresses in (("inside", (INSIDE, INSIDE6)), ("server", (NEAR, NEAR6))):
             with self.net.inside(machine):
                 for address in addresses:
-                    self.addCleanup(Web(address).close)
+                    self.addCleanup(tws_e2e.Service(web, address, WEB).close)
         self.key_file, key = self.keygen()
         keys = self.write("keys.yaml", yaml({"users": [{"name": "tester", "key": key, "allow": [
             "10.77.0.0/16", "fd77::/64", "10.71.0.0/16"]}]}) + "\n")
@@ -113,7 +105,7 @@ class Transparent(Case):
     def open_stream(self, machine, address=INSIDE, port=9000):
         """A connection to an echo service that is opened at the far end."""
         with self.net.inside("inside"):
-            self.addCleanup(Web(address, tws_e2e.echo, port).close)
+            self.addCleanup(tws_e2e.Service(tws_e2e.echo, address, port).close)
         with self.net.inside(machine):
             peer = tws_e2e.connect(port, address)
         self.addCleanup(peer.close)
@@ -243,7 +235,7 @@ class Transparent(Case):
     def test_connections_from_before_are_left_alone_and_later_ones_outlive_the_rules(self):
         for tproxy in (False, True):
             with self.net.inside("server"):
-                service = Web(NEAR, tws_e2e.echo, 9001 + tproxy)
+                service = tws_e2e.Service(tws_e2e.echo, NEAR, 9001 + tproxy)
             self.addCleanup(service.close)
             with self.net.inside("router"):
                 before = tws_e2e.connect(service.port, NEAR)

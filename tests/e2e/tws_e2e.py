@@ -126,9 +126,9 @@ def is_listening(port):
 class Service:
     """A TCP service in this process: handler(connection) in a thread for each connection."""
 
-    def __init__(self, handler, host="127.0.0.1"):
+    def __init__(self, handler, host="127.0.0.1", port=None):
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self.port = free_port(host)
+        self.port = port or free_port(host)
         self.handler = handler
         self.accepted = 0
         self.listener = socket.create_server((host, self.port), family=family, backlog=1024)
