@@ -10,7 +10,7 @@ import subprocess
 import threading
 
 import tws_e2e
-from tws_e2e import MIB, WAIT, Case, Service, ask, free_port, is_listening, needs, read_all, reset, wait_until
+from tws_e2e import MIB, WAIT, Case, Service, ask, free_port, is_listening, needs, read_all, reset, wait_until, yaml
 
 
 def hear_and_say_goodbye(peer):
