@@ -42,7 +42,7 @@ class Site:
         self.net = netns.Machines(self.stage)
         for name in (self.net.client, self.net.server):
             for key, value in sysctls.items():
-                subprocess.run(["ip", "netns", "exec", name, "sysctl", "-q", f"{key}={value}"], check=True)
+                self.net.sysctl(name, key, value)
         self.wires = [self.net.wire(name, **faults) for name, faults in zip("abcdefgh", wires)]
         for name in (self.net.client, self.net.server) if mtu != 1500 else ():
             for wire in self.wires:

@@ -222,14 +222,9 @@ def spoof(report, options):
     connections end the bench if they come from anywhere else."""
     found = {"tws": [], "haproxy": []}
     with contextlib.ExitStack() as stack:
-        name = f"tws-ways-{os.getpid()}"
-        netns.ip("netns", "add", name)
-        stack.callback(netns.ip, "netns", "delete", name)
-        netns.ip("-n", name, "link", "set", "lo", "up")
-        netns.ip("-n", name, "route", "add", "local", "198.51.100.0/24", "dev", "lo")
-        with open("/proc/thread-self/ns/net", "rb") as home:
-            netns.enter(f"/run/netns/{name}")
-            stack.callback(netns.enter_file, os.fdopen(os.dup(home.fileno()), "rb"))
+        net = netns.Namespaces(stack, "ways")
+        stack.enter_context(net.inside("ways"))
+        netns.ip("route", "add", "local", "198.51.100.0/24", "dev", "lo")
         for _ in range(options.rounds or 3):
             for who, begin in (("tws", spoofed_by_tws), ("haproxy", spoofed_by_haproxy)):
                 with stage() as made:
@@ -331,8 +326,7 @@ def tun(report, options):
             with net.inside(net.inner):
                 made.start("iperf3", ["iperf3", "-s"]).expected = ENDS
             bring_up_tun(made, net)
-            run = lambda *argv, n=net: subprocess.run(  # noqa: E731
-                ["ip", "netns", "exec", n.clients[0], *argv], capture_output=True, text=True, check=False)
+            run = lambda *argv, n=net: n.run("client0", *argv)  # noqa: E731
             for name, host in (("tun", tun_net.INNER4), ("forward", "127.0.0.1")):
                 found[name].append({"up": iperf(run, host), "down": iperf(run, host, "-R")})
     rounds = {name: medians(each) for name, each in found.items()}

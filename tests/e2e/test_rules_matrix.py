@@ -10,7 +10,6 @@ import socket
 import struct
 import subprocess
 import threading
-import unittest
 
 import netns
 import tun_net
@@ -302,9 +301,7 @@ class Matrix(Case):
     def move_to_own_machine(self):
         """This thread, all that it starts, and for the programs a hosts file."""
         machine = netns.Machines(self)
-        inside = machine.inside(machine.server)
-        inside.__enter__()
-        self.addCleanup(inside.__exit__, None, None, None)
+        self.enterContext(machine.inside("server"))
         netns.ip("address", "add", "169.254.9.9/32", "dev", "lo")
         netns.ip("link", "set", "lo", "multicast", "on")
         netns.ip("route", "add", "224.0.0.0/4", "dev", "lo")
@@ -312,8 +309,8 @@ class Matrix(Case):
                            "".join(f"{address} {name}\n" for name, address in NAMES.items()), mode=0o644)
 
         def become():
-            tun_net.own_mounts()
-            tun_net.bind(hosts, "/etc/hosts")
+            netns.own_mounts()
+            netns.bind(hosts, "/etc/hosts")
         self.limits = become
 
     def spell(self, rule):
@@ -491,11 +488,7 @@ HOSTS = {"tun": {4: "10.80.100.2", 6: "fd80:100::2"}, "transparent": {4: "10.80.
          "tproxy": {4: "10.80.102.2", 6: "fd80:102::2"}}
 
 
-def can_make():
-    return netns.can_make() and os.access("/dev/net/tun", os.W_OK)
-
-
-@unittest.skipUnless(can_make(), "network namespaces and TUN devices need root")
+@netns.needs_wires
 class Caught(Case):
     """A machine for each user; behind the server a host that notes who comes."""
 
@@ -505,8 +498,8 @@ class Caught(Case):
         self.noted = set()
         for number, (host, device, machine) in itertools.product(
                 (101, 102), (("2", "out0", self.net.inner), ("1", "in0", self.net.server))):
-            netns.ip("-n", machine, "address", "add", f"10.80.{number}.{host}/24", "dev", device)
-            netns.ip("-n", machine, "address", "add", f"fd80:{number}::{host}/64", "dev", device, "nodad")
+            self.net.address(machine, f"10.80.{number}.{host}/24", device)
+            self.net.address(machine, f"fd80:{number}::{host}/64", device)
         with self.net.inside(self.net.inner):
             for hosts, port in itertools.product(HOSTS.values(), (7000, 7001)):
                 for family, host in hosts.items():
@@ -559,7 +552,7 @@ class Caught(Case):
                         {"kind": "transparent", "listen": f":{free_port()}", "local": True,
                          "networks": ["10.80.101.0/24", "fd80:101::/64"]},
                         {"kind": "transparent", "tproxy": True, "networks": ["10.80.102.0/24", "fd80:102::/64"]}]
-            netns.ip("-n", self.net.clients[i], "address", "add", f"fd80:{i}::2/64", "dev", "up0", "nodad")
+            self.net.address(self.net.clients[i], f"fd80:{i}::2/64", "up0")
             for number in (101, 102):
                 netns.ip("-n", self.net.clients[i], "-6", "route", "add", f"fd80:{number}::/64", "dev", "up0")
             with self.net.inside(self.net.clients[i]):

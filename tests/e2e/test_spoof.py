@@ -15,15 +15,6 @@ GATEWAY = {4: "10.79.2.1", 6: "fd00:79:2::1"}
 TARGET = {4: "10.79.2.2", 6: "fd00:79:2::2"}
 
 
-def join(here, device, there, other, network):
-    """A cable between two namespaces: .1 and .2 of 10.79.NETWORK, ::1 and ::2 of fd00:79:NETWORK."""
-    ip("link", "add", device, "netns", here, "type", "veth", "peer", "name", other, "netns", there)
-    for name, end, number in ((here, device, 1), (there, other, 2)):
-        ip("-n", name, "address", "add", f"10.79.{network}.{number}/24", "dev", end)
-        ip("-n", name, "-6", "address", "add", f"fd00:79:{network}::{number}/64", "dev", end, "nodad")
-        ip("-n", name, "link", "set", end, "up")
-
-
 @needs_wires
 class Spoof(Case):
     """Users at addresses of the client's machine; the server's machine beside it; a target's behind that."""
@@ -31,12 +22,11 @@ class Spoof(Case):
     def setUp(self):
         super().setUp()
         self.net = Machines(self)
-        self.behind = f"{self.net.server}-t"
-        ip("netns", "add", self.behind)
-        self.addCleanup(ip, "netns", "delete", self.behind)
-        ip("-n", self.behind, "link", "set", "lo", "up")
-        join(self.net.client, "to-server", self.net.server, "to-client", 1)
-        join(self.net.server, "to-target", self.behind, "to-server", 2)
+        self.behind = self.net.add("behind")
+        self.net.join("client", "to-server", "server", "to-client", ("10.79.1.1/24", "10.79.1.2/24"),
+                      ("fd00:79:1::1/64", "fd00:79:1::2/64"))
+        self.net.join("server", "to-target", "behind", "to-server", ("10.79.2.1/24", "10.79.2.2/24"),
+                      ("fd00:79:2::1/64", "fd00:79:2::2/64"))
         for family, address in USERS.items():
             ip("-n", self.net.client, f"-{family}", "address", "add", address, "dev", "lo")
             ip("-n", self.behind, f"-{family}", "route", "add", "default", "via", GATEWAY[family])

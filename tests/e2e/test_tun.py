@@ -58,7 +58,7 @@ class Tun(tws_e2e.Case):
         return self.clients[-1]
 
     def on(self, namespace, *argv, good=True):
-        done = subprocess.run(["ip", "netns", "exec", namespace, *argv], capture_output=True, text=True, timeout=20, check=False)
+        done = self.net.run(namespace, *argv, timeout=20)
         if good is not None:
             self.assertEqual(done.returncode == 0, good, f"{argv}: {done.stdout}{done.stderr}\n{self.server.log[-3000:]}")
         return done.stdout + done.stderr
@@ -417,8 +417,8 @@ class Tun(tws_e2e.Case):
             os.chmod(node, 0o666)
 
         def become():
-            tun_net.own_mounts()
-            tun_net.bind(node, "/dev/net/tun")
+            netns.own_mounts()
+            netns.bind(node, "/dev/net/tun")
             for name in ("", *os.listdir(self.folder)):
                 os.chown(os.path.join(self.folder, name), nobody.pw_uid, nobody.pw_gid)
             os.setgid(nobody.pw_gid)

@@ -17,16 +17,9 @@ class TwoUplinks(Machines):
     def __init__(self, case):
         super().__init__(case)
         for index, device in enumerate("ab", 1):
-            self._join(index, device)
-
-    def _join(self, index, device):
-        here, there = f"{device}0", f"{device}1"
-        ip("link", "add", here, "netns", self.client, "type", "veth", "peer", "name", there, "netns", self.server)
-        for name, end, address in ((self.client, here, 1), (self.server, there, 2)):
-            ip("-n", name, "address", "add", f"10.77.{index}.{address}/24", "dev", end)
-            ip("-n", name, "link", "set", end, "up")
-        self._route(index, device)
-        ip("-n", self.client, "rule", "add", "from", f"10.77.{index}.1", "table", str(index))
+            self.join("client", f"{device}0", "server", f"{device}1", (f"10.77.{index}.1/24", f"10.77.{index}.2/24"))
+            self._route(index, device)
+            ip("-n", self.client, "rule", "add", "from", f"10.77.{index}.1", "table", str(index))
 
     def _route(self, index, device):
         for more in (["metric", f"{index}00"], ["table", str(index)]):
