@@ -3,15 +3,12 @@
  * edge-triggered epoll. Pairs of sockets throw 64 bytes to and fro in one loop; a JSON line per
  * variant and number of pairs gives round trips per second and the CPU time of one.
  */
+#include "support.h"
+
 #include "tws/net/loop.h"
 #include "tws/net/socket.h"
 
-#include <netinet/in.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <sys/ioctl.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -30,10 +27,8 @@ static uint64_t messages;
 
 static void require(int ok, const char *what)
 {
-    if (!ok) {
-        perror(what);
-        exit(1);
-    }
+    if (!ok)
+        bench_die(what);
 }
 
 /* Returns what is there: the stream is empty when it was less than asked for. */
@@ -94,43 +89,17 @@ static const struct variant {
 };
 
 /* A TCP connection over loopback: local sockets wake a writer whenever the reader read. */
-static void connect_pair(int listener, int sv[2])
+static void connect_pair(int fds[2])
 {
-    struct sockaddr_in in;
-    socklen_t len = sizeof in;
-
-    require(getsockname(listener, (struct sockaddr *)&in, &len) == 0, "getsockname");
-    sv[0] = socket(AF_INET, SOCK_STREAM, 0);
-    require(sv[0] >= 0 && connect(sv[0], (struct sockaddr *)&in, len) == 0, "connect");
-    sv[1] = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
-    require(sv[1] >= 0 && ioctl(sv[0], FIONBIO, &(int){1}) == 0, "accept");
-    tws_socket_set_nodelay(sv[0]);
-    tws_socket_set_nodelay(sv[1]);
-    tws_socket_set_abort(sv[0]); /* no ports left in TIME_WAIT */
-}
-
-static int listen_on_loopback(void)
-{
-    struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-    require(fd >= 0 && bind(fd, (struct sockaddr *)&in, sizeof in) == 0 && listen(fd, 8) == 0,
-            "listen");
-    return fd;
+    bench_tcp_pair(fds);
+    tws_socket_set_nodelay(fds[0]);
+    tws_socket_set_nodelay(fds[1]);
+    tws_socket_set_abort(fds[0]); /* no ports left in TIME_WAIT */
 }
 
 static void on_end(struct tws_timer *t)
 {
     tws_loop_stop(t->loop);
-}
-
-static double cpu_seconds(void)
-{
-    struct rusage u;
-
-    getrusage(RUSAGE_SELF, &u);
-    return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
-           (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
 }
 
 static void run(const struct variant *v, int pairs, int busy)
@@ -139,13 +108,11 @@ static void run(const struct variant *v, int pairs, int busy)
     struct tws_loop *loop = NULL;
     struct tws_timer end;
 
-    int listener = listen_on_loopback();
-
     require(tws_loop_new(&loop) == TWS_OK, "tws_loop_new");
     for (int i = 0; i < pairs; i++) {
         int sv[2];
 
-        connect_pair(listener, sv);
+        connect_pair(sv);
         sides[2 * i].fd = sv[0];
         sides[2 * i + 1].fd = sv[1];
         v->start(loop, &sides[2 * i]);
@@ -156,11 +123,11 @@ static void run(const struct variant *v, int pairs, int busy)
     tws_timer_init(&end, loop, on_end);
     tws_timer_start(&end, RUN_US);
     messages = 0;
-    double cpu = cpu_seconds();
+    double cpu = bench_cpu_seconds();
     uint64_t start = tws_loop_now_fresh(loop);
     tws_loop_run(loop);
     double seconds = (double)(tws_loop_now_fresh(loop) - start) / 1e6;
-    cpu = cpu_seconds() - cpu;
+    cpu = bench_cpu_seconds() - cpu;
     double trips = (double)messages / 2;
 
     printf("{\"bench\":\"loop\",\"variant\":\"%s\",\"sockets\":%d,\"busy_pairs\":%d,"
@@ -170,7 +137,6 @@ static void run(const struct variant *v, int pairs, int busy)
         v->stop(&sides[i]);
         tws_socket_close(sides[i].fd);
     }
-    tws_socket_close(listener);
     tws_loop_free(loop);
 }
 

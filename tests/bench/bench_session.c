@@ -10,13 +10,14 @@
  *
  * With PADDING, up to that many bytes are added to each message.
  */
+#include "support.h"
+
 #include "tws/mux/session.h"
 #include "tws/proto/frame.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #define ROUNDS 5
 
@@ -28,14 +29,6 @@ struct end {
 static struct end client, server;
 static uint64_t now = 1000000, frames, received;
 static uint32_t padding;
-
-static double seconds(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
 
 static void take(struct end *e)
 {
@@ -146,11 +139,12 @@ static struct result run(int channels, size_t piece, bool no_log, double length)
     for (int i = 0; i < 200; i++)
         turn(piece);
     frames = received = 0;
-    double from = seconds(), took;
+    uint64_t from = bench_now_ns();
+    double took;
     do {
         for (int i = 0; i < 50; i++)
             turn(piece);
-        took = seconds() - from;
+        took = (double)(bench_now_ns() - from) / 1e9;
     } while (took < length);
     stop();
     return (struct result){(double)received / took / 1e9, took * 1e9 / (double)frames};

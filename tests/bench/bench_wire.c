@@ -4,18 +4,15 @@
  *
  *      bench_wire [GB for each case, default 4]
  */
+#include "support.h"
+
 #include "tws/net/loop.h"
 #include "tws/ws/codec.h"
 #include "tws/ws/wire.h"
 
-#include <arpa/inet.h>
-#include <fcntl.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
 
 #define MESSAGE 32768
 
@@ -71,31 +68,6 @@ static void on_over(void *arg, uint16_t code, const char *why)
 
 static const struct tws_wire_events events = {on_message, on_burst_end, on_writable, on_over};
 
-static void connect_pair(int fds[2])
-{
-    struct sockaddr_in sin = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof(sin);
-    int l = socket(AF_INET, SOCK_STREAM, 0);
-
-    fds[0] = socket(AF_INET, SOCK_STREAM, 0);
-    if (bind(l, (struct sockaddr *)&sin, len) != 0 || listen(l, 1) != 0 ||
-        getsockname(l, (struct sockaddr *)&sin, &len) != 0 ||
-        connect(fds[0], (struct sockaddr *)&sin, len) != 0)
-        exit(1);
-    fds[1] = accept(l, NULL, NULL);
-    for (int i = 0; i < 2; i++)
-        (void)fcntl(fds[i], F_SETFL, O_NONBLOCK);
-}
-
-static double cpu_seconds(void)
-{
-    struct rusage u;
-
-    getrusage(RUSAGE_SELF, &u);
-    return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
-           (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
-}
-
 static void run(const char *name, bool client_sends, bool staged, uint64_t bytes)
 {
     static struct end a, b;
@@ -105,7 +77,7 @@ static void run(const char *name, bool client_sends, bool staged, uint64_t bytes
     uint64_t start;
     int fds[2];
 
-    connect_pair(fds);
+    bench_tcp_pair(fds);
     if (tws_loop_new(&loop) != TWS_OK)
         exit(1);
     memset(&a, 0, sizeof(a));
@@ -118,12 +90,12 @@ static void run(const char *name, bool client_sends, bool staged, uint64_t bytes
     tws_wire_start(b.wire, &events, &b);
     from->left = to->wanted = bytes / MESSAGE * MESSAGE;
     from->staged = staged;
-    cpu = cpu_seconds();
+    cpu = bench_cpu_seconds();
     start = tws_loop_now_fresh(loop);
     pump(from);
     tws_loop_run(loop);
     seconds = (double)(tws_loop_now_fresh(loop) - start) / 1e6;
-    cpu = cpu_seconds() - cpu;
+    cpu = bench_cpu_seconds() - cpu;
     printf("{\"bench\":\"wire\",\"case\":\"%s\",\"GB_per_s\":%.2f,\"cpu_s_per_GB\":%.3f}\n", name,
            (double)bytes / 1e9 / seconds, cpu / ((double)bytes / 1e9));
     tws_wire_close(a.wire, 1000);
@@ -135,11 +107,11 @@ static void run_mask(uint64_t bytes)
 {
     static uint8_t src[MESSAGE], dst[MESSAGE];
     const uint8_t key[4] = {1, 2, 3, 4};
-    double cpu = cpu_seconds();
+    double cpu = bench_cpu_seconds();
 
     for (uint64_t i = 0; i < bytes / MESSAGE; i++)
         tws_ws_mask_copy(dst, src, MESSAGE, key);
-    cpu = cpu_seconds() - cpu;
+    cpu = bench_cpu_seconds() - cpu;
     printf("{\"bench\":\"wire\",\"case\":\"mask_copy alone\",\"GB_per_s\":%.2f}\n",
            (double)bytes / 1e9 / cpu);
 }

@@ -14,6 +14,8 @@
  * PORT; "from ADDR", to say so in a PROXY protocol header; "to ADDR", instead of 127.0.0.1. Results
  * are one line on standard output. Any failure ends the program.
  */
+#include "support.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -26,7 +28,6 @@
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #define MESSAGE     64
@@ -41,46 +42,13 @@
 static uint32_t socks_target;
 static const char *claimed, *host = "127.0.0.1";
 
-static void die(const char *what)
-{
-    fprintf(stderr, "bench_load: %s: %s\n", what, strerror(errno));
-    exit(EXIT_FAILURE);
-}
-
-static uint64_t now_ns(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
-
-static uint32_t number(const char *text)
-{
-    char *end = NULL;
-    unsigned long n = strtoul(text, &end, 10);
-
-    if (*end != '\0' || n == 0 || n > 10000000) {
-        errno = EINVAL;
-        die(text);
-    }
-    return (uint32_t)n;
-}
-
-static struct sockaddr_in address(uint32_t port)
-{
-    return (struct sockaddr_in){.sin_family = AF_INET,
-                                .sin_port = htons((uint16_t)port),
-                                .sin_addr.s_addr = inet_addr(host)};
-}
-
 static int open_to(uint32_t port)
 {
-    struct sockaddr_in to = address(port);
+    struct sockaddr_in to = bench_address(host, port);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
 
     if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof to) != 0)
-        die("connect");
+        bench_die("connect");
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     return fd;
 }
@@ -90,7 +58,7 @@ static void send_all(int fd, const uint8_t *p, size_t n)
     while (n > 0) {
         ssize_t sent = send(fd, p, n, MSG_NOSIGNAL);
         if (sent < 0)
-            die("send");
+            bench_die("send");
         p += sent;
         n -= (size_t)sent;
     }
@@ -101,7 +69,7 @@ static void receive_all(int fd, uint8_t *p, size_t n)
     while (n > 0) {
         ssize_t got = recv(fd, p, n, 0);
         if (got <= 0)
-            die("receive");
+            bench_die("receive");
         p += got;
         n -= (size_t)got;
     }
@@ -133,7 +101,7 @@ static void take_reply(int fd)
     receive_all(fd, reply, sizeof reply);
     if (reply[1] != 0) {
         errno = ECONNREFUSED;
-        die("socks");
+        bench_die("socks");
     }
 }
 
@@ -145,7 +113,7 @@ static void claim(int fd)
     socklen_t len = sizeof own;
 
     if (getsockname(fd, (struct sockaddr *)&own, &len) != 0)
-        die("getsockname");
+        bench_die("getsockname");
     int n = snprintf(header, sizeof header, "PROXY TCP4 %s 127.0.0.1 %u 80\r\n", claimed,
                      (unsigned)ntohs(own.sin_port));
 
@@ -170,14 +138,14 @@ static int connect_to(uint32_t port)
 
 static int listen_on(uint32_t port)
 {
-    struct sockaddr_in at = address(port);
+    struct sockaddr_in at = bench_address(host, port);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), on = 1;
 
     if (fd < 0)
-        die("socket");
+        bench_die("socket");
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     if (bind(fd, (struct sockaddr *)&at, sizeof at) != 0 || listen(fd, 4096) != 0)
-        die("listen");
+        bench_die("listen");
     return fd;
 }
 
@@ -186,7 +154,7 @@ static void watch(int epoll, int fd)
     struct epoll_event ev = {.events = EPOLLIN, .data.fd = fd};
 
     if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &ev) != 0)
-        die("epoll_ctl");
+        bench_die("epoll_ctl");
 }
 
 static void accept_all(int epoll, int listener)
@@ -238,11 +206,11 @@ static int compare(const void *a, const void *b)
 static uint64_t round_trip(int fd)
 {
     uint8_t message[MESSAGE] = {0};
-    uint64_t begin = now_ns();
+    uint64_t begin = bench_now_ns();
 
     send_all(fd, message, sizeof message);
     receive_all(fd, message, sizeof message);
-    return now_ns() - begin;
+    return bench_now_ns() - begin;
 }
 
 static int ping(uint32_t port, uint32_t count)
@@ -251,7 +219,7 @@ static int ping(uint32_t port, uint32_t count)
     int fd = connect_to(port);
 
     if (times == NULL)
-        die("memory");
+        bench_die("memory");
     for (int i = 0; i < WARM_UP; i++)
         round_trip(fd);
     for (uint32_t i = 0; i < count; i++)
@@ -275,7 +243,7 @@ static void begin_one(int epoll, uint32_t port)
     int fd = open_to(port);
 
     if (fd >= MAX_FD)
-        die("too many descriptors");
+        bench_die("too many descriptors");
     if (claimed != NULL)
         claim(fd);
     if (socks_target != 0)
@@ -312,7 +280,7 @@ static int rate(uint32_t port, uint32_t count, uint32_t at_once)
     struct epoll_event events[EVENTS];
     int epoll = epoll_create1(EPOLL_CLOEXEC);
     uint32_t begun = 0, done = 0;
-    uint64_t begin = now_ns();
+    uint64_t begin = bench_now_ns();
 
     while (begun < at_once && begun < count) {
         begin_one(epoll, port);
@@ -330,7 +298,7 @@ static int rate(uint32_t port, uint32_t count, uint32_t at_once)
             }
         }
     }
-    printf("{\"per_second\": %.0f}\n", (double)count * 1e9 / (double)(now_ns() - begin));
+    printf("{\"per_second\": %.0f}\n", (double)count * 1e9 / (double)(bench_now_ns() - begin));
     close(epoll);
     return EXIT_SUCCESS;
 }
@@ -373,7 +341,7 @@ static _Noreturn void pour(uint32_t port, const char *expected)
         socklen_t len = sizeof peer;
         int fd = accept4(listener, (struct sockaddr *)&peer, &len, SOCK_CLOEXEC);
         if (fd < 0)
-            die("accept");
+            bench_die("accept");
         check_source(&peer, expected);
         while (send(fd, bytes, sizeof bytes, MSG_NOSIGNAL) > 0)
             ;
@@ -385,15 +353,16 @@ static int take(uint32_t port, uint32_t mib)
 {
     static uint8_t bytes[PIECE];
     int fd = connect_to(port);
-    uint64_t left = (uint64_t)mib << 20, begin = now_ns();
+    uint64_t left = (uint64_t)mib << 20, begin = bench_now_ns();
 
     while (left > 0) {
         ssize_t n = recv(fd, bytes, left < sizeof bytes ? left : sizeof bytes, 0);
         if (n <= 0)
-            die("receive");
+            bench_die("receive");
         left -= (uint64_t)n;
     }
-    printf("{\"gbit\": %.3f}\n", (double)((uint64_t)mib << 20) * 8 / (double)(now_ns() - begin));
+    printf("{\"gbit\": %.3f}\n",
+           (double)((uint64_t)mib << 20) * 8 / (double)(bench_now_ns() - begin));
     close(fd);
     return EXIT_SUCCESS;
 }
@@ -415,7 +384,7 @@ static int take_front(int argc, char **argv)
 
     for (; i + 1 < argc; i += 2) {
         if (strcmp(argv[i], "socks") == 0)
-            socks_target = number(argv[i + 1]);
+            socks_target = bench_number(argv[i + 1]);
         else if (strcmp(argv[i], "from") == 0)
             claimed = argv[i + 1];
         else if (strcmp(argv[i], "to") == 0)
@@ -434,17 +403,17 @@ int main(int argc, char **argv)
     argv += front;
     raise_limit();
     if (argc == 3 && strcmp(argv[1], "echo") == 0)
-        echo(number(argv[2]));
+        echo(bench_number(argv[2]));
     if (argc == 4 && strcmp(argv[1], "ping") == 0)
-        return ping(number(argv[2]), number(argv[3]));
-    if (argc == 5 && strcmp(argv[1], "rate") == 0 && number(argv[4]) <= MAX_AT_ONCE)
-        return rate(number(argv[2]), number(argv[3]), number(argv[4]));
+        return ping(bench_number(argv[2]), bench_number(argv[3]));
+    if (argc == 5 && strcmp(argv[1], "rate") == 0 && bench_number(argv[4]) <= MAX_AT_ONCE)
+        return rate(bench_number(argv[2]), bench_number(argv[3]), bench_number(argv[4]));
     if (argc == 4 && strcmp(argv[1], "idle") == 0)
-        return idle(number(argv[2]), number(argv[3]));
+        return idle(bench_number(argv[2]), bench_number(argv[3]));
     if ((argc == 3 || argc == 4) && strcmp(argv[1], "pour") == 0)
-        pour(number(argv[2]), argv[3]);
+        pour(bench_number(argv[2]), argv[3]);
     if (argc == 4 && strcmp(argv[1], "take") == 0)
-        return take(number(argv[2]), number(argv[3]));
+        return take(bench_number(argv[2]), bench_number(argv[3]));
     fputs("usage: bench_load [socks PORT] [from ADDR] [to ADDR] echo PORT | ping PORT COUNT | "
           "rate PORT COUNT AT_ONCE | idle PORT COUNT | pour PORT [ADDR] | take PORT MIB\n",
           stderr);

@@ -13,6 +13,8 @@
  * Delays are there and back. `most` doubles and then halves steps, SECONDS for each, and says what
  * the last rate that passed gave. Any failure ends the program.
  */
+#include "support.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <pthread.h>
@@ -33,45 +35,12 @@
 #define BUCKETS   200000u /* of 10 us: delays up to 2 s */
 #define BUCKET_NS 10000u
 
-static void die(const char *what)
-{
-    fprintf(stderr, "bench_udp: %s: %s\n", what, strerror(errno));
-    exit(EXIT_FAILURE);
-}
-
-static uint64_t now_ns(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
-
-static uint32_t number(const char *text)
-{
-    char *end = NULL;
-    unsigned long n = strtoul(text, &end, 10);
-
-    if (*end != '\0' || n == 0 || n > 100000000) {
-        errno = EINVAL;
-        die(text);
-    }
-    return (uint32_t)n;
-}
-
-static struct sockaddr_in loopback(uint32_t port)
-{
-    return (struct sockaddr_in){.sin_family = AF_INET,
-                                .sin_port = htons((uint16_t)port),
-                                .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-}
-
 static int new_socket(void)
 {
     int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), bytes = BUFFER;
 
     if (fd < 0)
-        die("socket");
+        bench_die("socket");
     /* As root beyond net.core.rmem_max: what is lost shall not be lost here. */
     if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof bytes) != 0)
         setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
@@ -95,7 +64,7 @@ static void init_batch(struct batch *b, uint32_t size, bool peers)
     b->size = size;
     b->bytes = calloc(BATCH, size);
     if (b->bytes == NULL)
-        die("memory");
+        bench_die("memory");
     for (unsigned i = 0; i < BATCH; i++) {
         b->iov[i] = (struct iovec){b->bytes + (size_t)i * size, size};
         b->msgs[i].msg_hdr.msg_iov = &b->iov[i];
@@ -107,12 +76,12 @@ static void init_batch(struct batch *b, uint32_t size, bool peers)
 
 static void echo(uint32_t port)
 {
-    struct sockaddr_in at = loopback(port);
+    struct sockaddr_in at = bench_address("127.0.0.1", port);
     struct batch b;
     int fd = new_socket();
 
     if (bind(fd, (struct sockaddr *)&at, sizeof at) != 0)
-        die("bind");
+        bench_die("bind");
     init_batch(&b, LARGEST, true);
     for (;;) {
         for (unsigned i = 0; i < BATCH; i++) {
@@ -160,7 +129,7 @@ static void *receive(void *arg)
         int n = recvmmsg(f->fd, b.msgs, BATCH, MSG_WAITFORONE, NULL);
         if (n <= 0 && (errno == EAGAIN || errno == ECONNREFUSED))
             break;
-        uint64_t now = now_ns();
+        uint64_t now = bench_now_ns();
         for (int i = 0; i < n; i++)
             if (b.msgs[i].msg_len == f->size)
                 note_delay(f, b.iov[i].iov_base, now);
@@ -184,34 +153,34 @@ static unsigned due(const struct flow *f, uint64_t since)
 
 static void send_all(struct flow *f)
 {
-    uint64_t begin = now_ns(), until = (uint64_t)f->seconds * 1000000000, since;
+    uint64_t begin = bench_now_ns(), until = (uint64_t)f->seconds * 1000000000, since;
     struct batch b;
 
     init_batch(&b, f->size, false);
-    while ((since = now_ns() - begin) < until) {
+    while ((since = bench_now_ns() - begin) < until) {
         unsigned n = due(f, since);
-        uint64_t now = now_ns();
+        uint64_t now = bench_now_ns();
         for (unsigned i = 0; i < n; i++)
             memcpy(b.iov[i].iov_base, &now, sizeof now);
         int k = n > 0 ? sendmmsg(f->fd, b.msgs, n, 0) : 0;
         f->sent += k > 0 ? (uint64_t)k : 0;
     }
-    f->took_ns = now_ns() - begin;
+    f->took_ns = bench_now_ns() - begin;
     free(b.bytes);
 }
 
 static void run(struct flow *f, uint32_t port)
 {
-    struct sockaddr_in to = loopback(port);
+    struct sockaddr_in to = bench_address("127.0.0.1", port);
     pthread_t receiver;
 
     memset(f->delays, 0, BUCKETS * sizeof *f->delays);
     f->sent = f->back = 0;
     f->fd = new_socket();
     if (connect(f->fd, (struct sockaddr *)&to, sizeof to) != 0)
-        die("connect");
+        bench_die("connect");
     if (pthread_create(&receiver, NULL, receive, f) != 0)
-        die("thread");
+        bench_die("thread");
     send_all(f);
     pthread_join(receiver, NULL);
     close(f->fd);
@@ -276,24 +245,24 @@ int main(int argc, char **argv)
     bool most = argc == 5 && strcmp(argv[1], "most") == 0;
 
     if (argc == 3 && strcmp(argv[1], "echo") == 0)
-        echo(number(argv[2]));
+        echo(bench_number(argv[2]));
     if (!most && (argc != 6 || strcmp(argv[1], "flow") != 0)) {
         fprintf(stderr, "usage: bench_udp echo PORT | flow PORT SIZE RATE SECONDS | most PORT SIZE "
                         "SECONDS\n");
         return EXIT_FAILURE;
     }
     f.delays = calloc(BUCKETS, sizeof *f.delays);
-    f.size = number(argv[3]);
-    f.seconds = number(argv[most ? 4 : 5]);
+    f.size = bench_number(argv[3]);
+    f.seconds = bench_number(argv[most ? 4 : 5]);
     if (f.delays == NULL || f.size < sizeof(uint64_t) || f.size > LARGEST) {
         errno = f.delays == NULL ? ENOMEM : EINVAL;
-        die("SIZE");
+        bench_die("SIZE");
     }
     if (most) {
-        find_most(&f, number(argv[2]));
+        find_most(&f, bench_number(argv[2]));
     } else {
-        f.rate = number(argv[4]);
-        run(&f, number(argv[2]));
+        f.rate = bench_number(argv[4]);
+        run(&f, bench_number(argv[2]));
     }
     say(&f);
     free(f.delays);
