@@ -7,6 +7,7 @@
  */
 #include "live_link_priv.h"
 #include "pool_priv.h"
+#include "rotation_priv.h"
 
 #include "tws/base/log.h"
 #include "tws/base/secret.h"
@@ -20,9 +21,7 @@
 
 #define MS            1000u
 #define SECOND_US     1000000u
-#define STABLE_US     SECOND_US        /* a link that lived shorter counts as a failed try */
-#define CARE_US       (60 * SECOND_US) /* how often the age of links is looked at */
-#define OVERLAP_US    (5 * SECOND_US)  /* a replaced link goes on that long */
+#define STABLE_US     SECOND_US /* a link that lived shorter counts as a failed try */
 #define SETTLE_US     10000u
 #define UNKNOWN_JOINS 3u
 #define IDS_MAX       (UINT32_MAX / 4u * 3u - 65536u) /* a little before the engine says no */
@@ -136,13 +135,6 @@ static void log_link_up(struct tws_pool *p, const struct tws_lane *lane,
 
 static tws_err begin_session(struct tws_pool *p, const struct tws_hs_result *hs);
 
-static uint64_t retirement(struct tws_pool *p, struct tws_lane *lane)
-{
-    uint64_t age = tws_backoff_spread(&lane->backoff, (uint64_t)p->max_age_ms * MS);
-
-    return age == 0 ? 0 : tws_loop_now(p->loop) + age;
-}
-
 static tws_err add_link(struct tws_pool *p, struct tws_lane *lane, const struct tws_hs_result *hs,
                         struct tws_wire *wire)
 {
@@ -150,7 +142,7 @@ static tws_err add_link(struct tws_pool *p, struct tws_lane *lane, const struct 
                                          .role =
                                              lane->backup ? TWS_ROLE_BACKUP : TWS_ROLE_AVAILABLE,
                                          .weight = lane->weight,
-                                         .retire_at_us = retirement(p, lane)};
+                                         .retire_at_us = tws_rotation_due(p, lane)};
     bool joined = p->carrier != NULL;
 
     if (!joined) {
@@ -162,31 +154,6 @@ static tws_err add_link(struct tws_pool *p, struct tws_lane *lane, const struct 
         cancel_dials(p); /* they would make sessions of their own */
     }
     return tws_carrier_add_link(p->carrier, hs, joined, &terms, wire);
-}
-
-static void start_draining(struct tws_pool *p, struct tws_live_link *l, uint64_t now)
-{
-    l->close_at_us = now + OVERLAP_US;
-    tws_session_link_set_role(p->carrier->session, l->link, TWS_ROLE_DRAINING, 1, now);
-    tws_carrier_kick(p->carrier);
-}
-
-/* A link that came because the others were silent takes their place; if they speak again already,
- * the oldest makes room. */
-static void make_place(struct tws_pool *p, struct tws_lane *lane)
-{
-    uint64_t now = tws_loop_now(p->loop);
-    struct tws_node *it, *next;
-
-    TWS_LIST_EACH(it, next, &p->carrier->links)
-    {
-        struct tws_live_link *l = TWS_CONTAINER(it, struct tws_live_link, live_node);
-        if (tws_link_stats(l->link).suspect)
-            tws_carrier_link_over(p->carrier, l, TWS_CODE_TIMEOUT, "silent, and another came");
-        else if (l->terms.owner == lane && l->close_at_us == 0 &&
-                 tws_lane_fresh(lane) > tws_lane_wanted(lane))
-            start_draining(p, l, now);
-    }
 }
 
 static void openable(struct tws_pool *p)
@@ -210,67 +177,10 @@ void tws_pool_take_link(struct tws_pool *p, struct tws_lane *lane, const struct 
     lane->failure[0] = '\0';
     lane->dial_at_us = tws_loop_now(p->loop); /* the others may follow at once */
     log_link_up(p, lane, hs);
-    make_place(p, lane);
+    tws_rotation_make_place(p, lane);
     cancel_surplus(p);
     look_now(p);
     openable(p);
-}
-
-/* ---- replacing: first the successor, then the peer is told, then the old one goes ---- */
-
-static bool any_closing(const struct tws_pool *p)
-{
-    struct tws_node *it, *next;
-
-    TWS_LIST_EACH(it, next, &p->carrier->links)
-    if (TWS_CONTAINER(it, struct tws_live_link, live_node)->close_at_us != 0)
-        return true;
-    return false;
-}
-
-/* A worn link goes when its lane has enough without it. A session that has as many links as it may
- * have gets its successor behind it. */
-static bool may_go(const struct tws_pool *p, const struct tws_live_link *l)
-{
-    const struct tws_lane *lane = l->terms.owner;
-
-    if (!tws_pool_has_room(p))
-        return !any_closing(p);
-    if (tws_pool_fresh(p) == 0)
-        return false;
-    return lane == NULL || tws_lane_fresh(lane) + tws_lane_worn(lane) > tws_lane_wanted(lane);
-}
-
-static bool is_surplus(const struct tws_pool *p, const struct tws_live_link *l)
-{
-    const struct tws_lane *lane = l->terms.owner;
-
-    return lane == NULL || (!tws_pool_is_sparse(p) && tws_lane_fresh(lane) > lane->connections);
-}
-
-static void care_for_link(struct tws_pool *p, struct tws_live_link *l, uint64_t now)
-{
-    if (!l->draining && (tws_live_link_worn(l, now) || is_surplus(p, l)))
-        l->draining = true;
-    if (l->draining && l->close_at_us == 0 && may_go(p, l))
-        start_draining(p, l, now);
-    if (!l->draining && l->terms.retire_at_us != 0)
-        tws_pool_look_at(p, l->terms.retire_at_us);
-    if (l->close_at_us != 0 && now >= l->close_at_us)
-        tws_carrier_link_over(p->carrier, l, TWS_CODE_NONE, "replaced by a fresh one");
-    else if (l->close_at_us != 0)
-        tws_pool_look_at(p, l->close_at_us);
-}
-
-static void care_for_links(struct tws_pool *p, uint64_t now)
-{
-    struct tws_node *it, *next;
-
-    if (p->carrier == NULL)
-        return;
-    TWS_LIST_EACH(it, next, &p->carrier->links)
-    care_for_link(p, TWS_CONTAINER(it, struct tws_live_link, live_node), now);
-    tws_pool_look_at(p, now + CARE_US);
 }
 
 /* ---- the timer ---- */
@@ -299,7 +209,7 @@ static void on_timer(struct tws_timer *t)
 
     if (!end_if_retired(p, now) || (p->carrier != NULL && p->carrier->over))
         return;
-    care_for_links(p, now);
+    tws_rotation_turn(p, now);
     TWS_LIST_EACH(it, next, &p->lanes)
     tws_lane_dial(TWS_CONTAINER(it, struct tws_lane, lane_node), now);
 }
