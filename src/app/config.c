@@ -31,6 +31,11 @@ void tws_config_fill_limits(const struct tws_settings *s, struct tws_link_limits
     };
 }
 
+tws_err tws_config_verdict(tws_err err, const struct tws_diag *diag, unsigned errors_before)
+{
+    return err == TWS_OK && diag->errors != errors_before ? TWS_CONFIG : err;
+}
+
 static const struct tws_given *given(const struct tws_settings *s, const char *name)
 {
     const struct tws_table *t = tws_table_settings();

@@ -78,9 +78,7 @@ tws_err tws_client_config_new(const struct tws_settings *s, struct tws_diag *dia
 
     if (c == NULL)
         return TWS_NOMEM;
-    err = fill(s, diag, c);
-    if (err == TWS_OK && diag->errors != errors)
-        err = TWS_CONFIG;
+    err = tws_config_verdict(fill(s, diag, c), diag, errors);
     if (err == TWS_OK)
         *out = c;
     else

@@ -67,6 +67,10 @@ bool tws_config_given(const struct tws_settings *s, const char *name);
 void tws_config_fill_limits(const struct tws_settings *s, struct tws_link_limits *out);
 /* What is wrong with how `passwd` was given: warnings only. */
 void tws_config_judge_passwd(const struct tws_settings *s, struct tws_diag *diag);
+/* What a constructor that went on after complaints returns: TWS_CONFIG if there were any since
+ * `diag` had `errors_before`, else `err`. */
+TWS_MUST_USE tws_err tws_config_verdict(tws_err err, const struct tws_diag *diag,
+                                        unsigned errors_before);
 /* An error about the row `name`, with its place. */
 __attribute__((format(printf, 4, 5))) void tws_config_error(const struct tws_settings *s,
                                                             struct tws_diag *diag, const char *name,

@@ -160,8 +160,7 @@ tws_err tws_users_read_yaml(const char *path, const char *bytes, size_t n, struc
     *out = (struct tws_users){0};
     if (err == TWS_OK)
         err = fill_users(path, &file, diag, out);
-    if (err == TWS_OK && diag->errors != errors)
-        err = TWS_CONFIG;
+    err = tws_config_verdict(err, diag, errors);
     tws_record_fini(tws_table_keys(), &file);
     if (err != TWS_OK) {
         tws_users_free(out->users, out->n);
