@@ -173,11 +173,6 @@ void tws_channel_set_user(struct tws_channel *ch, void *user)
     ch->user = user;
 }
 
-void *tws_channel_user(const struct tws_channel *ch)
-{
-    return ch->user;
-}
-
 uint32_t tws_channel_id(const struct tws_channel *ch)
 {
     return ch->id;

@@ -112,7 +112,6 @@ static void add_ack(struct tws_link *l, struct tx *tx)
                                 .channel = l->id,
                                 .offset = l->processed,
                                 .payload = delay});
-    l->ack_sent = l->processed;
     l->uncovered = 0;
     l->uncovered_bytes = 0;
     l->ack_now = false;

@@ -516,11 +516,6 @@ void tws_session_probe(struct tws_session *s, struct tws_link *l, uint64_t now)
         l->probed_at = now;
 }
 
-void *tws_link_user(const struct tws_link *l)
-{
-    return l->user;
-}
-
 uint32_t tws_link_id(const struct tws_link *l)
 {
     return l->id;

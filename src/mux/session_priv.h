@@ -111,7 +111,7 @@ struct tws_link {
     bool suspect;
 
     /* what we processed of the peer's messages */
-    uint64_t processed, ack_sent;
+    uint64_t processed;
     uint64_t uncovered_bytes, uncovered_at;
     uint32_t uncovered;
     uint64_t processed_at;

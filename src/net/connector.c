@@ -49,31 +49,19 @@ struct tws_connector {
     struct attempt attempts[TWS_CONNECT_ADDRESSES];
 };
 
-static const struct {
-    const char *text;
-    int telling; /* of the failures of several addresses the highest is reported */
-} failures[] = {
-    [TWS_CONNECT_OK] = {"connected", 0},
-    [TWS_CONNECT_RESOLVE] = {"name resolution", 7},
-    [TWS_CONNECT_FORBIDDEN] = {"forbidden", 1},
-    [TWS_CONNECT_REFUSED] = {"refused", 6},
-    [TWS_CONNECT_UNREACHABLE] = {"unreachable", 2},
-    [TWS_CONNECT_TIMEOUT] = {"timeout", 4},
-    [TWS_CONNECT_RESOURCES] = {"no resources", 5},
-    [TWS_CONNECT_OTHER] = {"failed", 3},
+/* Of the failures of several addresses the highest is reported. */
+static const int telling[] = {
+    [TWS_CONNECT_OK] = 0,      [TWS_CONNECT_FORBIDDEN] = 1, [TWS_CONNECT_UNREACHABLE] = 2,
+    [TWS_CONNECT_OTHER] = 3,   [TWS_CONNECT_TIMEOUT] = 4,   [TWS_CONNECT_RESOURCES] = 5,
+    [TWS_CONNECT_REFUSED] = 6, [TWS_CONNECT_RESOLVE] = 7,
 };
-
-const char *tws_connect_failure_text(enum tws_connect_failure f)
-{
-    return failures[f].text;
-}
 
 /* ---- the end ---- */
 
 static void note_failure(struct tws_connector *c, enum tws_connect_failure f,
                          const struct tws_sockaddr *to, const char *detail)
 {
-    if (failures[f].telling <= failures[c->result.failure].telling)
+    if (telling[f] <= telling[c->result.failure])
         return;
     c->result.failure = f;
     c->result.peer = to != NULL ? *to : (struct tws_sockaddr){.len = 0};

@@ -332,25 +332,6 @@ tws_err tws_listener_open(struct tws_loop *loop, const struct tws_hostport *hp,
     return TWS_OK;
 }
 
-tws_err tws_listener_open_unix(struct tws_loop *loop, const char *path, tws_accept_fn *on_accept,
-                               void *arg, struct tws_listener **out)
-{
-    struct tws_sockaddr sa;
-    struct tws_listener *l = NULL;
-    tws_err err = tws_sockaddr_set_unix(&sa, path);
-
-    if (err == TWS_OK)
-        err = listener_new(loop, on_accept, arg, &l);
-    if (err == TWS_OK)
-        err = listen_on(l, &sa, ONE_STACK);
-    if (err != TWS_OK) {
-        free(l);
-        return err;
-    }
-    *out = l;
-    return TWS_OK;
-}
-
 static int check_listening(int fd)
 {
     int listening = 0;
@@ -387,8 +368,8 @@ static tws_err adopt_one(struct tws_listener *l, int fd)
     return TWS_SYS;
 }
 
-tws_err tws_listener_adopt_all(struct tws_loop *loop, const int *fds, size_t n,
-                               tws_accept_fn *on_accept, void *arg, struct tws_listener **out)
+tws_err tws_listener_adopt(struct tws_loop *loop, const int *fds, size_t n,
+                           tws_accept_fn *on_accept, void *arg, struct tws_listener **out)
 {
     struct tws_listener *l = NULL;
     tws_err err = listener_new(loop, on_accept, arg, &l);
@@ -406,12 +387,6 @@ tws_err tws_listener_adopt_all(struct tws_loop *loop, const int *fds, size_t n,
         close_sockets(l);
     free(l);
     return err;
-}
-
-tws_err tws_listener_adopt(struct tws_loop *loop, int fd, tws_accept_fn *on_accept, void *arg,
-                           struct tws_listener **out)
-{
-    return tws_listener_adopt_all(loop, &fd, 1, on_accept, arg, out);
 }
 
 tws_err tws_listener_set_transparent(struct tws_listener *l, uint32_t mark)

@@ -10,7 +10,6 @@ enum hs_type { HS_CHALLENGE = 1, HS_HELLO = 2, HS_WELCOME = 3 };
 /* "TWS2" and the message's type open each message. */
 #define HS_MAGIC_LEN   4
 #define HS_HELLO_LEN   98u /* before the parameters */
-#define HS_WELCOME_LEN 62u
 #define HS_FLAG_SEALED 0x01u
 
 /* Where fields begin, for those that are used without reading what is before them. */

@@ -248,11 +248,11 @@ void tws_carrier_kick(struct tws_carrier *c)
 
 /* ---- links ---- */
 
-tws_err tws_carrier_add_link(struct tws_carrier *c, const struct tws_hs_result *hs, bool joined,
+tws_err tws_carrier_add_link(struct tws_carrier *c, const struct tws_hs_result *hs,
                              const struct tws_link_terms *terms, struct tws_wire *wire)
 {
     struct tws_live_link *l = NULL;
-    tws_err err = tws_live_link_new(c, hs, joined, terms, wire, &l);
+    tws_err err = tws_live_link_new(c, hs, terms, wire, &l);
 
     if (err != TWS_OK)
         return err;

@@ -101,7 +101,7 @@ void tws_carrier_hand_out(struct tws_carrier *c);
 
 /* A handshake made a link: takes the wire, also on failure. TWS_NOMEM, TWS_FULL, TWS_E_STATE. */
 TWS_MUST_USE tws_err tws_carrier_add_link(struct tws_carrier *c, const struct tws_hs_result *hs,
-                                          bool joined, const struct tws_link_terms *terms,
+                                          const struct tws_link_terms *terms,
                                           struct tws_wire *wire);
 /* A link's transport is over: it goes, and on_link_down() is called. */
 void tws_carrier_link_over(struct tws_carrier *c, struct tws_live_link *l, uint16_t code,

@@ -90,7 +90,7 @@ tws_err tws_entrance_listen(const struct tws_entrance *e, struct tws_loop *loop,
     tws_spot_hostport(e->at, 0, &at);
     if (sockets.n == 0)
         return tws_listener_open(loop, &at, on_accept, arg, out);
-    err = tws_listener_adopt_all(loop, sockets.fds, sockets.n, on_accept, arg, out);
+    err = tws_listener_adopt(loop, sockets.fds, sockets.n, on_accept, arg, out);
     if (err != TWS_OK)
         tws_unix_socket_remove(file);
     return err;

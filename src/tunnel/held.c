@@ -140,13 +140,13 @@ struct tws_held *tws_held_find(const struct tws_server *s, const uint8_t *sessio
     return h->carrier->over ? NULL : h;
 }
 
-void tws_held_link(struct tws_held *h, const struct tws_hs_result *hs, bool joined,
-                   struct tws_wire *wire, const struct tws_sockaddr *peer)
+void tws_held_link(struct tws_held *h, const struct tws_hs_result *hs, struct tws_wire *wire,
+                   const struct tws_sockaddr *peer)
 {
     char from[TWS_HOSTPORT_TEXT], uplink[TWS_HS_NAME_MAX + 1];
     const struct tws_link_terms terms = {.role = TWS_ROLE_AVAILABLE,
                                          .weight = hs->peer.link_weight};
-    tws_err err = tws_carrier_add_link(h->carrier, hs, joined, &terms, wire);
+    tws_err err = tws_carrier_add_link(h->carrier, hs, &terms, wire);
 
     tws_sockaddr_format(peer, from, sizeof from);
     if (err != TWS_OK) {

@@ -159,12 +159,11 @@ static tws_err set_keys(struct tws_live_link *l, const struct tws_hs_result *hs)
     return tws_aead_init(&l->open, hs->suite, client ? hs->k_s2c : hs->k_c2s, TWS_AEAD_OPEN);
 }
 
-static tws_err introduce(struct tws_live_link *l, const struct tws_hs_result *hs, bool joined)
+static tws_err introduce(struct tws_live_link *l)
 {
     struct tws_carrier *c = l->carrier;
     struct tws_link_config cfg = {
-        .id = hs->link_id,
-        .joined = joined,
+        .id = l->id,
         .role = l->terms.role,
         .weight = l->terms.weight,
         .user = l,
@@ -173,7 +172,7 @@ static tws_err introduce(struct tws_live_link *l, const struct tws_hs_result *hs
     return tws_session_link_add(c->session, &cfg, tws_carrier_now(c), &l->link);
 }
 
-tws_err tws_live_link_new(struct tws_carrier *c, const struct tws_hs_result *hs, bool joined,
+tws_err tws_live_link_new(struct tws_carrier *c, const struct tws_hs_result *hs,
                           const struct tws_link_terms *terms, struct tws_wire *wire,
                           struct tws_live_link **out)
 {
@@ -192,7 +191,7 @@ tws_err tws_live_link_new(struct tws_carrier *c, const struct tws_hs_result *hs,
     tws_list_init(&l->live_node);
     err = set_keys(l, hs);
     if (err == TWS_OK)
-        err = introduce(l, hs, joined);
+        err = introduce(l);
     if (err != TWS_OK) {
         tws_live_link_free(l, tws_err_code(err));
         return err;

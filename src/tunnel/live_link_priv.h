@@ -29,8 +29,8 @@ struct tws_live_link {
 
 /* Takes `wire`, also on failure. TWS_NOMEM, TWS_FULL, TWS_E_STATE. */
 TWS_MUST_USE tws_err tws_live_link_new(struct tws_carrier *c, const struct tws_hs_result *hs,
-                                       bool joined, const struct tws_link_terms *terms,
-                                       struct tws_wire *wire, struct tws_live_link **out);
+                                       const struct tws_link_terms *terms, struct tws_wire *wire,
+                                       struct tws_live_link **out);
 /* Closes the wire and forgets the link; the session is told only if it still has it. */
 void tws_live_link_free(struct tws_live_link *l, uint16_t code);
 /* Sends what the session has for it and the wire takes; true: more is left for the next turn. */

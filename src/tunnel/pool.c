@@ -143,9 +143,8 @@ static tws_err add_link(struct tws_pool *p, struct tws_lane *lane, const struct 
                                              lane->backup ? TWS_ROLE_BACKUP : TWS_ROLE_AVAILABLE,
                                          .weight = lane->weight,
                                          .retire_at_us = tws_rotation_due(p, lane)};
-    bool joined = p->carrier != NULL;
 
-    if (!joined) {
+    if (p->carrier == NULL) {
         tws_err err = begin_session(p, hs);
         if (err != TWS_OK) {
             tws_wire_close(wire, TWS_WS_CLOSE_BASE + TWS_CODE_RESOURCES);
@@ -153,7 +152,7 @@ static tws_err add_link(struct tws_pool *p, struct tws_lane *lane, const struct 
         }
         cancel_dials(p); /* they would make sessions of their own */
     }
-    return tws_carrier_add_link(p->carrier, hs, joined, &terms, wire);
+    return tws_carrier_add_link(p->carrier, hs, &terms, wire);
 }
 
 static void openable(struct tws_pool *p)

@@ -348,14 +348,6 @@ void tws_server_status(const struct tws_server *s, char *out, size_t cap)
              (unsigned)r.links, (unsigned)r.channels, s->on_drained != NULL ? ", draining" : "");
 }
 
-void tws_server_address(const struct tws_server *s, struct tws_sockaddr *out)
-{
-    if (s->listener != NULL)
-        tws_ws_listener_address(s->listener, out);
-    else
-        *out = (struct tws_sockaddr){.len = 0};
-}
-
 /* ---- life ---- */
 
 /* On the spot of the configuration. */

@@ -204,7 +204,7 @@ static void on_wire(void *arg, struct tws_wire *w)
     if (h == NULL) /* it ended meanwhile */
         tws_wire_close(w, TWS_WS_CLOSE_BASE + TWS_CODE_SERVER_RESTARTED);
     else
-        tws_held_link(h, &v->result, v->hs.mode == TWS_HS_JOIN, w, &v->peer);
+        tws_held_link(h, &v->result, w, &v->peer);
     end_visit(v);
 }
 

@@ -59,8 +59,8 @@ void tws_held_free(struct tws_held *h);
 /* The session of that id, or NULL. */
 struct tws_held *tws_held_find(const struct tws_server *s, const uint8_t *session_id);
 /* A handshake's wire: it becomes a link. */
-void tws_held_link(struct tws_held *h, const struct tws_hs_result *hs, bool joined,
-                   struct tws_wire *wire, const struct tws_sockaddr *peer);
+void tws_held_link(struct tws_held *h, const struct tws_hs_result *hs, struct tws_wire *wire,
+                   const struct tws_sockaddr *peer);
 /* Ends the user's sessions of that client name that no link keeps. */
 void tws_held_end_older(struct tws_account *a, const char *client_name);
 

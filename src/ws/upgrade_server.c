@@ -329,7 +329,7 @@ static tws_err open_listener(struct tws_ws_listener *l, const struct tws_upgrade
 {
     if (s->nfds == 0)
         return tws_listener_open(l->ws->loop, &s->listen, on_accept, l, &l->net);
-    return tws_listener_adopt_all(l->ws->loop, s->fds, s->nfds, on_accept, l, &l->net);
+    return tws_listener_adopt(l->ws->loop, s->fds, s->nfds, on_accept, l, &l->net);
 }
 
 tws_err tws_upgrade_listen(struct tws_ws *ws, const struct tws_upgrade_server *s,

@@ -469,8 +469,3 @@ void tws_wire_close(struct tws_wire *w, uint16_t close_code)
     if (!w->in_burst)
         dispose(w);
 }
-
-int tws_wire_fd(const struct tws_wire *w)
-{
-    return w->stream.fd;
-}

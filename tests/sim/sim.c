@@ -332,7 +332,7 @@ static void bring_up(struct world *w, struct link *l)
     l->cut = false;
     /* The server first, as after WELCOME; sometimes the client never sees it. */
     for (int side = 1; side >= 0; side--) {
-        struct tws_link_config cfg = {.id = id, .joined = id > 1, .user = l};
+        struct tws_link_config cfg = {.id = id, .user = l};
         l->notice_at[side] = UINT64_MAX;
         l->side[side] = NULL;
         if (side == 0 && rng_chance(r, 5)) {

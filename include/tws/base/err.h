@@ -1,8 +1,8 @@
 /*
  * err.h - the one error type.
  *
- * An error says what dies: its scope is part of it (tws_err_scope()). Lower layers only return;
- * one function per owner turns a scope into a death, and logs it there, once.
+ * An error says by its group what dies. Lower layers only return it; one function per owner turns
+ * it into a death, and logs it there, once.
  *
  * Errors that a peer's bytes can cause carry the wire reason code they are answered with
  * (tws_err_code(); the codes are listed in docs/protocol.md).
@@ -38,15 +38,6 @@ typedef enum tws_err {
     TWS_BUG,    /* our own state is wrong; the process must not go on            */
     TWS_ERR_END,
 } tws_err;
-
-enum tws_scope {
-    TWS_SCOPE_NONE,    /* nothing dies                      */
-    TWS_SCOPE_SESSION, /* the peer's session and its links  */
-    TWS_SCOPE_PROCESS, /* the process must not go on        */
-};
-
-/* What dies of `err`. */
-enum tws_scope tws_err_scope(tws_err err);
 
 /* The wire reason code (docs/protocol.md, "Codes") that stands for `err`; 2, internal, if none. */
 uint16_t tws_err_code(tws_err err);

@@ -39,14 +39,14 @@ void tws_log_word(char *word);
 /* A stranger's text as a value in quotes: quotes in its `n` bytes become apostrophes. */
 void tws_log_quoted(char *text, size_t n);
 
-/* At most `burst` lines at once and `per_s` a second, for lines a stranger can cause. */
+/* Of lines that a stranger can cause: one a second, ten at once. Zeroed: none came yet. */
 struct tws_log_limit {
     uint64_t last_us;
     uint32_t tokens_milli;
     uint32_t dropped; /* since the last line that was let through */
 };
 
-/* Whether the line may go out at `now_us`; one line a second, ten at once. */
+/* Whether the line may go out at `now_us`. */
 int tws_log_allow(struct tws_log_limit *l, uint64_t now_us);
 
 #endif

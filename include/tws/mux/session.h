@@ -77,7 +77,6 @@ void tws_session_free(struct tws_session *s);
 
 struct tws_link_config {
     uint32_t id;     /* from WELCOME, never used before in this session */
-    bool joined;     /* a join, not the session's first handshake */
     uint8_t role;    /* enum tws_link_role; the server's is set by the client's LINK */
     uint16_t weight; /* 0: 1 */
     void *user;
@@ -96,7 +95,6 @@ void tws_session_link_set_role(struct tws_session *s, struct tws_link *l, uint8_
 /* Something happened that may have cut the link off without a word: asks the peer for a sign of
  * life (PING). Without one within 3 s, or 4 round trips, the link is given up. */
 void tws_session_probe(struct tws_session *s, struct tws_link *l, uint64_t now);
-void *tws_link_user(const struct tws_link *l);
 uint32_t tws_link_id(const struct tws_link *l);
 
 /*
@@ -170,7 +168,6 @@ bool tws_session_openable(const struct tws_session *s);
 /* Answers TWS_EVENT_OPEN with success; `bound` is an encoded target (may be empty), copied. */
 void tws_channel_accept(struct tws_channel *ch, struct tws_span bound, uint64_t now);
 void tws_channel_set_user(struct tws_channel *ch, void *user);
-void *tws_channel_user(const struct tws_channel *ch);
 uint32_t tws_channel_id(const struct tws_channel *ch);
 
 /* The local side has bytes, or its end, to be pulled (or no longer has). */

@@ -82,7 +82,4 @@ TWS_MUST_USE tws_err tws_connector_start(struct tws_loop *loop, const struct tws
 /* No callback comes. The pointer is invalid after this, and from the callback on. */
 void tws_connector_cancel(struct tws_connector *c);
 
-/* "refused", "timeout", ...: for logs. */
-const char *tws_connect_failure_text(enum tws_connect_failure f);
-
 #endif

@@ -29,24 +29,16 @@ TWS_MUST_USE tws_err tws_listener_open(struct tws_loop *loop, const struct tws_h
 /* What a user can do about the errno of a failed listener, "" if nothing comes to mind. Constant.
  */
 const char *tws_listener_advice(int error);
-/* Listens on a unix socket; the file, and a stale one, are the caller's to remove. "@name" is
- * abstract. As above. */
-TWS_MUST_USE tws_err tws_listener_open_unix(struct tws_loop *loop, const char *path,
-                                            tws_accept_fn *on_accept, void *arg,
-                                            struct tws_listener **out);
-/* Adopts a listening descriptor (socket activation); owns it from now on, also on failure.
- * TWS_SYS: EINVAL if it does not listen. */
-TWS_MUST_USE tws_err tws_listener_adopt(struct tws_loop *loop, int fd, tws_accept_fn *on_accept,
-                                        void *arg, struct tws_listener **out);
+/* Adopts `n` listening descriptors, at least one, of one name (socket activation, unix_socket.h);
+ * owns them from now on, also on failure. TWS_SYS: EINVAL if one does not listen, ENFILE if there
+ * are more than TWS_LISTENER_SOCKETS; TWS_NOMEM. */
+#define TWS_LISTENER_SOCKETS 8
+TWS_MUST_USE tws_err tws_listener_adopt(struct tws_loop *loop, const int *fds, size_t n,
+                                        tws_accept_fn *on_accept, void *arg,
+                                        struct tws_listener **out);
 /* Makes its sockets take what TPROXY gives them, and mark what they send, as those they accept do.
  * TWS_SYS: EPERM without CAP_NET_ADMIN. */
 TWS_MUST_USE tws_err tws_listener_set_transparent(struct tws_listener *l, uint32_t mark);
-/* The same of several, at least one. TWS_SYS: ENFILE if there are more than TWS_LISTENER_SOCKETS.
- */
-#define TWS_LISTENER_SOCKETS 8
-TWS_MUST_USE tws_err tws_listener_adopt_all(struct tws_loop *loop, const int *fds, size_t n,
-                                            tws_accept_fn *on_accept, void *arg,
-                                            struct tws_listener **out);
 /* No callback comes after it. NULL is fine. */
 void tws_listener_close(struct tws_listener *l);
 /* Takes effect at once, also inside on_accept. */

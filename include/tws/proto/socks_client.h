@@ -8,12 +8,10 @@
 #ifndef TWS_PROTO_SOCKS_CLIENT_H
 #define TWS_PROTO_SOCKS_CLIENT_H
 
-#include "tws/proto/target.h"
+#include "tws/proto/socks.h"
 
 #define TWS_SOCKS_LOGIN_MAX  255 /* bytes of a user name or password */
 #define TWS_SOCKS_OUTPUT_MAX (3 + 2 * TWS_SOCKS_LOGIN_MAX)
-
-enum tws_socks_command { TWS_SOCKS_CONNECT = 1, TWS_SOCKS_BIND = 2, TWS_SOCKS_UDP = 3 };
 
 enum tws_socks_phase {
     TWS_SOCKS_METHOD, /* which login the proxy wants */

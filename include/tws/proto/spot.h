@@ -1,12 +1,12 @@
 /*
  * spot.h - a spot: where a forward listens, or where it leads, as its user writes it.
  *
- *      127.0.0.1:8080   [::1]:8080   localhost:8080   example.com:80   an address or a name, a port
- *      *:8080   :8080                                                  every address (to listen)
- *      127.0.0.1:8000-8010                                             a range of ports
- *      unix:/run/app.sock   unix:@name                                 a unix socket; @: abstract
- *      fd:NAME                                                         a descriptor that the
- * service manager opened (to listen) stdio this process's stdin and stdout (to listen)
+ *      127.0.0.1:8080   [::1]:8080   example.com:80     an address or a name, and a port
+ *      *:8080   :8080                                  every address (to listen)
+ *      127.0.0.1:8000-8010                             a range of ports
+ *      unix:/run/app.sock   unix:@name                 a unix socket; @: abstract
+ *      fd:NAME                                         what the service manager opened (to listen)
+ *      stdio                                           stdin and stdout (to listen)
  *
  * Only the form is judged here; nothing is resolved or opened.
  */

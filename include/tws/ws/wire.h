@@ -71,7 +71,4 @@ void tws_wire_set_reading(struct tws_wire *w, bool reading);
  * callback, which then uses the wire no more. NULL is fine. */
 void tws_wire_close(struct tws_wire *w, uint16_t close_code);
 
-/* Descriptor, for socket options and statistics (TCP_INFO); borrowed. */
-int tws_wire_fd(const struct tws_wire *w);
-
 #endif

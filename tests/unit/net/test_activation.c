@@ -226,11 +226,11 @@ static void a_listener_adopts_them_all_or_none_(int i)
     MUST(tws_activation_new(&a) == TWS_OK);
     MUST(tws_loop_new(&loop) == TWS_OK);
     MUST(tws_activation_named(a, "web", &in) == TWS_OK);
-    MUST(tws_listener_adopt_all(loop, in.fds, in.n, NULL, NULL, &l) == TWS_OK);
+    MUST(tws_listener_adopt(loop, in.fds, in.n, NULL, NULL, &l) == TWS_OK);
     tws_listener_close(l);
     in.fds[0] = dup(V4);
     in.fds[1] = dup(DATAGRAM);
-    MUST(tws_listener_adopt_all(loop, in.fds, 2, NULL, NULL, &l) == TWS_SYS);
+    MUST(tws_listener_adopt(loop, in.fds, 2, NULL, NULL, &l) == TWS_SYS);
     MUST(fcntl(in.fds[0], F_GETFD) == -1);
     MUST(fcntl(in.fds[1], F_GETFD) == -1);
     tws_loop_free(loop);

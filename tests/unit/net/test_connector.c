@@ -670,13 +670,6 @@ START_TEST(cancelled_between_the_outcome_and_the_callback_it_is_silent)
 }
 END_TEST
 
-START_TEST(every_failure_has_a_text)
-{
-    for (int f = TWS_CONNECT_OK; f <= TWS_CONNECT_OTHER; f++)
-        ck_assert_str_ne(tws_connect_failure_text((enum tws_connect_failure)f), "");
-}
-END_TEST
-
 int main(void)
 {
     TCase *tc = tcase_create("connector");
@@ -712,7 +705,6 @@ int main(void)
     tcase_add_test(tc, cancelled_while_the_resolver_is_stuck_it_is_silent_for_ever);
     tcase_add_test(tc, cancelled_while_dialling_it_closes_its_descriptors);
     tcase_add_test(tc, cancelled_between_the_outcome_and_the_callback_it_is_silent);
-    tcase_add_test(tc, every_failure_has_a_text);
 
     return run_suite("net/connector", tc);
 }

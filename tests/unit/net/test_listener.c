@@ -4,6 +4,7 @@
 
 #include "tws/base/log.h"
 #include "tws/net/listener.h"
+#include "tws/net/unix_socket.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -323,7 +324,7 @@ START_TEST(a_listening_descriptor_can_be_adopted_and_no_other)
     struct door d = {.loop = loop};
     int fd = socket(AF_INET, SOCK_STREAM, 0);
 
-    ck_assert_int_eq(tws_listener_adopt(loop, fd, on_accept, &d, &d.listener), TWS_SYS);
+    ck_assert_int_eq(tws_listener_adopt(loop, &fd, 1, on_accept, &d, &d.listener), TWS_SYS);
     ck_assert_int_eq(errno, EINVAL);
     ck_assert_int_eq(fcntl(fd, F_GETFD), -1); /* owned, so closed */
 
@@ -331,7 +332,7 @@ START_TEST(a_listening_descriptor_can_be_adopted_and_no_other)
     struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     ck_assert_int_eq(bind(fd, (struct sockaddr *)&in, sizeof in), 0);
     ck_assert_int_eq(listen(fd, 8), 0);
-    ck_assert_int_eq(tws_listener_adopt(loop, fd, on_accept, &d, &d.listener), TWS_OK);
+    ck_assert_int_eq(tws_listener_adopt(loop, &fd, 1, on_accept, &d, &d.listener), TWS_OK);
     ck_assert_int_ne(fcntl(fd, F_GETFL) & O_NONBLOCK, 0);
     int guest = knock("127.0.0.1", door_port(&d));
     d.wanted = 1;
@@ -341,14 +342,18 @@ START_TEST(a_listening_descriptor_can_be_adopted_and_no_other)
 }
 END_TEST
 
-START_TEST(a_unix_socket_is_listened_on_too)
+START_TEST(a_unix_socket_is_adopted_too)
 {
     struct door d = {.loop = driver_loop(), .wanted = 1};
     struct tws_sockaddr sa;
     char name[64], text[TWS_HOSTPORT_TEXT];
+    int listening = -1;
 
     snprintf(name, sizeof name, "@tws-test-listener-%d", (int)getpid());
-    ck_assert_int_eq(tws_listener_open_unix(d.loop, name, on_accept, &d, &d.listener), TWS_OK);
+    ck_assert_int_eq(tws_unix_socket_listen(&(struct tws_unix_socket){0}, name,
+                                            &(struct tws_unix_access){0}, &listening),
+                     TWS_OK);
+    ck_assert_int_eq(tws_listener_adopt(d.loop, &listening, 1, on_accept, &d, &d.listener), TWS_OK);
     tws_listener_address(d.listener, &sa);
     tws_sockaddr_format(&sa, text, sizeof text);
     ck_assert_str_eq(text + strlen("unix:"), name);
@@ -376,7 +381,7 @@ int main(void)
     tcase_add_test(tc, more_connections_than_a_batch_are_all_accepted);
     tcase_add_test(tc, accepting_resumes_when_descriptors_are_there_again);
     tcase_add_test(tc, a_listening_descriptor_can_be_adopted_and_no_other);
-    tcase_add_test(tc, a_unix_socket_is_listened_on_too);
+    tcase_add_test(tc, a_unix_socket_is_adopted_too);
 
     return run_suite("net/listener", tc);
 }
