@@ -13,6 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define TURN_READS 4
+
 struct association {
     struct tws_node association_node;
     struct tws_inlet *inlet;
@@ -43,14 +45,15 @@ static void end(struct association *a)
 static void on_tcp(struct tws_io *io, unsigned events)
 {
     struct association *a = TWS_CONTAINER(io, struct association, tcp);
-    uint8_t buf[512];
-    ssize_t n;
+    uint8_t buf[4096];
+    ssize_t n = 1;
 
     (void)events;
-    do
+    for (int i = 0; i < TURN_READS && n > 0; i++)
         n = read(io->fd, buf, sizeof buf);
-    while (n > 0 || (n < 0 && errno == EINTR));
-    if (n == 0 || errno != EAGAIN)
+    if (n > 0 || (n < 0 && errno == EINTR))
+        tws_io_again(io, TWS_IO_READ); /* it talks without end: the others have their turn */
+    else if (n == 0 || errno != EAGAIN)
         end(a);
 }
 

@@ -323,6 +323,61 @@ START_TEST(a_reload_changes_the_kind_of_a_port_and_no_connection)
 }
 END_TEST
 
+#define CHATTER 200000
+
+static struct {
+    struct tws_task task;
+    struct tws_loop *loop;
+    int fd;
+    unsigned turns; /* until it was closed */
+} listening;
+
+static void on_turn(struct tws_task *t)
+{
+    char c;
+
+    listening.turns++;
+    if (recv(listening.fd, &c, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN)
+        tws_task_post_next(listening.loop, t);
+}
+
+/* All of it is there before the loop looks. */
+static void chatter(struct world *w)
+{
+    static const char words[CHATTER];
+
+    ck_assert_int_eq(send(listening.fd, words, sizeof words, MSG_DONTWAIT), CHATTER);
+    shutdown(listening.fd, SHUT_WR);
+    listening.loop = w->loop;
+    listening.turns = 0;
+    tws_task_init(&listening.task, on_turn);
+    tws_task_post_next(w->loop, &listening.task);
+}
+
+static void nothing(struct world *w)
+{
+    (void)w;
+}
+
+START_TEST(an_association_that_talks_leaves_others_their_turns)
+{
+    struct world *w = world_ready_of_kind(TWS_FORWARD_SOCKS);
+    uint8_t reply[10];
+
+    listening.fd = world_connect(w, 0);
+    put_bytes(listening.fd, "\5\1\0\5\3\0\1\0\0\0\0\0\0", 13);
+    expect_bytes(listening.fd, "\5\0", 2);
+    ck_assert_int_eq(recv(listening.fd, reply, sizeof reply, MSG_WAITALL), 10);
+    ck_assert_uint_eq(reply[1], 0);
+    world_do(w, chatter);
+    expect_eof(listening.fd);
+    world_do(w, nothing); /* the turn of the end is over */
+    ck_assert_uint_gt(listening.turns, CHATTER / 32768);
+    close(listening.fd);
+    world_free(w);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tc = tcase_create("proxies");
@@ -339,5 +394,6 @@ int main(void)
     tcase_add_test(tc, only_the_body_of_a_request_goes_on);
     tcase_add_test(tc, broken_chunks_reset_both_ends);
     tcase_add_test(tc, a_reload_changes_the_kind_of_a_port_and_no_connection);
+    tcase_add_test(tc, an_association_that_talks_leaves_others_their_turns);
     return run_suite("tunnel/proxies", tc);
 }
