@@ -13,7 +13,8 @@
 #include <strings.h>
 #include <sys/socket.h>
 
-#define BUFFER (16 * 1024)
+#define BUFFER     (16 * 1024)
+#define TURN_READS 16 /* buffers taken before the others have their turn */
 
 /* One direction: from `in` through the buffer to `out`. */
 struct pipe {
@@ -87,12 +88,12 @@ static void rewrite_head(struct pipe *p, const uint8_t *head, size_t n)
 
 /* ---- the bytes ---- */
 
-/* Moves what it can; false: broken. */
-static bool pump(struct pipe *p, int in, int out)
+/* Moves what it can, and may be called again for more; false: broken. */
+static bool pump(struct pipe *p, struct tws_io *in, int out)
 {
     ssize_t n;
 
-    while (!p->over) {
+    for (int reads = 0; !p->over;) {
         if (p->sent < p->have) {
             n = send(out, p->bytes + p->sent, p->have - p->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
             if (n < 0)
@@ -101,8 +102,11 @@ static bool pump(struct pipe *p, int in, int out)
         } else if (p->eof) {
             p->over = true;
             (void)shutdown(out, SHUT_WR);
+        } else if (reads++ == TURN_READS) {
+            tws_io_again(in, TWS_IO_READ);
+            return true;
         } else {
-            n = recv(in, p->bytes, sizeof(p->bytes), MSG_DONTWAIT);
+            n = recv(in->fd, p->bytes, sizeof(p->bytes), MSG_DONTWAIT);
             if (n < 0)
                 return errno == EAGAIN || errno == EINTR;
             p->sent = 0;
@@ -116,7 +120,7 @@ static bool pump(struct pipe *p, int in, int out)
 static void move(struct relay *r)
 {
     tws_timer_start(&r->job.quiet, TWS_DECOY_QUIET_US);
-    if (!pump(&r->up, r->near_fd, r->far_fd) || !pump(&r->down, r->far_fd, r->near_fd) ||
+    if (!pump(&r->up, &r->near_io, r->far_fd) || !pump(&r->down, &r->far_io, r->near_fd) ||
         r->down.over)
         end(&r->job);
 }

@@ -6,6 +6,7 @@
  * ignores SIGPIPE (context.c).
  */
 #include "stream_priv.h"
+#include "tls_control_priv.h"
 
 #include <errno.h>
 #include <openssl/err.h>
@@ -14,6 +15,7 @@
 #include <sys/uio.h>
 
 #define TLS_READ_BUFFER 98304 /* several records for each read(2) */
+#define RECORDS         32    /* taken at once: a record may have one byte */
 
 void tws_stream_adopt_ssl(SSL *ssl)
 {
@@ -31,6 +33,10 @@ static long ssl_end(SSL *ssl, int ret, const char **why)
     int saved = errno;
     unsigned long e;
 
+    if (tws_tls_has_too_much_control(ssl)) {
+        *why = "TLS: too many records without data";
+        return TWS_STREAM_BROKEN;
+    }
     switch (SSL_get_error(ssl, ret)) {
     case SSL_ERROR_WANT_READ:
     case SSL_ERROR_WANT_WRITE:
@@ -62,7 +68,7 @@ static long read_ssl(SSL *ssl, const struct tws_ws_room *room, const char **why)
 {
     size_t have = 0;
 
-    while (have < room->nfirst) {
+    for (int i = 0; i < RECORDS && have < room->nfirst; i++) {
         int n;
 
         ERR_clear_error();

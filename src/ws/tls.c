@@ -6,6 +6,7 @@
  */
 #include "advice_priv.h"
 #include "lws_priv.h"
+#include "tls_control_priv.h"
 #include "tls_priv.h"
 
 #include <openssl/err.h>
@@ -295,6 +296,7 @@ tws_err tws_tls_new(struct tws_ws *ws, struct tws_tls **out)
     SSL_CTX_set_options(t->ctx, SSL_OP_NO_RENEGOTIATION);
     SSL_CTX_set_session_cache_mode(t->ctx, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_info_callback(t->ctx, on_info);
+    tws_tls_limit_control(t->ctx);
     *out = t;
     return TWS_OK;
 }

@@ -15,6 +15,7 @@
 #define PAIR_BUFFER (16 * 1024) /* of the kernel, for each end of the pair */
 #define QUIET_US    30000000    /* for the last bytes, while none is taken */
 #define LINGER_US   2000000     /* for the other side's end */
+#define TURN_READS  4           /* buffers taken before the others have their turn */
 
 /* One direction. */
 struct half {
@@ -116,12 +117,12 @@ static long give_tls(struct tws_tls_pipe *p, const uint8_t *bytes, size_t n)
     return tws_stream_write(&s, bytes, n, &why);
 }
 
-/* Moves what it can upwards; false: broken. */
+/* Moves what it can upwards, and may be called again for more; false: broken. */
 static bool pump_up(struct tws_tls_pipe *p)
 {
     struct half *h = p->up;
 
-    while (!h->over) {
+    for (int reads = 0; !h->over;) {
         long n;
 
         if (h->sent < h->have) {
@@ -130,6 +131,10 @@ static bool pump_up(struct tws_tls_pipe *p)
                 return true;
             h->sent += (size_t)n;
             continue;
+        }
+        if (reads++ == TURN_READS) {
+            tws_io_again(&p->io, TWS_IO_READ); /* nobody takes it: it could go on for ever */
+            return true;
         }
         n = take_tls(p, h);
         if (n == TWS_STREAM_BLOCKED)

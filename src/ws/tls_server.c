@@ -1,5 +1,6 @@
 /* tls_server.c - see tls_server.h. */
 #include "identity_priv.h"
+#include "tls_control_priv.h"
 #include "tls_server_priv.h"
 
 #include <errno.h>
@@ -70,6 +71,7 @@ static bool set_rules(SSL_CTX *ctx, bool tls13)
                                  SSL_OP_CIPHER_SERVER_PREFERENCE);
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_alpn_select_cb(ctx, on_alpn, NULL);
+    tws_tls_limit_control(ctx);
     SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     return SSL_CTX_set_num_tickets(ctx, 0) == 1 &&
            SSL_CTX_set_min_proto_version(ctx, tls13 ? TLS1_3_VERSION : TLS1_2_VERSION) == 1;

@@ -26,6 +26,7 @@
 #include <string.h>
 
 #define TURN_BYTES    (128 * 1024) /* read from one wire before the others have their turn */
+#define LEAST_BYTES   4096         /* what a read costs of that, however little it brings */
 #define WHY_MAX       96
 #define DISCARD_READS 8
 #define CONTROL_MAX   (TWS_WS_CONTROL_MAX + 6)
@@ -371,7 +372,8 @@ static bool read_once(struct tws_wire *w, size_t *left)
     /* A short read has emptied the socket (epoll(7)); TLS may hold records of its own. */
     if ((size_t)n < room.nfirst + room.nsecond && w->stream.ssl == NULL && !w->hup && !w->broken)
         return false;
-    *left -= (size_t)n < *left ? (size_t)n : *left;
+    size_t cost = n > LEAST_BYTES ? (size_t)n : LEAST_BYTES;
+    *left -= cost < *left ? cost : *left;
     if (*left == 0)
         tws_io_again(&w->io, TWS_IO_READ);
     return *left > 0;

@@ -12,7 +12,8 @@ FUNCTION_LINES = 80
 PARAMETERS = 6
 
 ALLOWED = {
-    # "path": (lines, "reason"), "path:function": (lines, "reason")
+    # "path": (lines, "reason"), "path:function": (lines, "reason"), "path:function()": (parameters, "reason")
+    "src/ws/tls_control.c:on_record()": (7, "OpenSSL calls it"),
 }
 
 
@@ -32,8 +33,9 @@ def check_file(path, text, sizes):
         limit = allowed(f"{path}:{function.name}", FUNCTION_LINES)
         if function.lines > limit:
             yield f"{path}:{function.line}: {function.name} has {function.lines} lines, the limit is {limit}"
-        if function.parameters > PARAMETERS:
-            yield f"{path}:{function.line}: {function.name} has {function.parameters} parameters, the limit is {PARAMETERS}"
+        limit = allowed(f"{path}:{function.name}()", PARAMETERS)
+        if function.parameters > limit:
+            yield f"{path}:{function.line}: {function.name} has {function.parameters} parameters, the limit is {limit}"
 
 
 def main():

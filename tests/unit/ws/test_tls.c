@@ -218,6 +218,30 @@ START_TEST(a_server_that_drops_tls_is_named)
 }
 END_TEST
 
+START_TEST(a_server_that_talks_of_nothing_but_tls_is_left)
+{
+    struct cert leaf = cert_make("DNS:localhost", &ca, 60);
+    struct tls_front *f;
+    struct tws_upgrade_client c;
+
+    peers_listen(p);
+    f = front_new("127.0.0.1", &leaf, p->port);
+    f->updates = 2000;
+    front_start(f);
+    c = peers_client(p);
+    c.tls = true;
+    c.host = "localhost";
+    c.port = f->port;
+    c.ca_file = ca_path;
+    peers_connect_as(p, &c);
+    pair_run(p->loop);
+    ck_assert_uint_eq(p->client.failures, 1);
+    peers_free(p);
+    front_free(f);
+    cert_free(&leaf);
+}
+END_TEST
+
 START_TEST(tls_below_1_2_is_refused)
 {
     struct cert leaf = cert_make("DNS:localhost", &ca, 60);
@@ -285,6 +309,7 @@ int main(void)
     tcase_add_test(t, everything_before_the_end_is_read_through_tls);
     tcase_add_test(t, a_context_freed_under_a_wire_ends_the_wire);
     tcase_add_test(t, a_server_that_drops_tls_is_named);
+    tcase_add_test(t, a_server_that_talks_of_nothing_but_tls_is_left);
     tcase_add_test(t, tls_below_1_2_is_refused);
     tcase_add_test(t, tls_to_a_plain_server_is_named);
     tcase_add_test(t, a_ca_file_that_is_none_is_named);

@@ -140,6 +140,7 @@ struct browser {
     const char *alpn; /* with its length byte; NULL: none */
     int max_version;
     const char *request;
+    int updates; /* of its key, before the request */
     char answer[2048], chosen[16];
     size_t n;
     bool connected, shook;
@@ -159,6 +160,7 @@ static void talk(struct browser *b, SSL *ssl)
     snprintf(b->chosen, sizeof(b->chosen), "%.*s", (int)nchosen, (const char *)chosen);
     if (b->request == NULL)
         return;
+    tls_update_key(ssl, b->updates);
     (void)!SSL_write(ssl, b->request, (int)strlen(b->request));
     while (b->n < sizeof(b->answer) - 1 &&
            (k = SSL_read(ssl, b->answer + b->n, (int)(sizeof(b->answer) - 1 - b->n))) > 0)
@@ -245,6 +247,18 @@ START_TEST(a_stranger_meets_the_decoy_over_https)
     ck_assert_str_eq(b.chosen, hellos[_i].chosen);
     ck_assert_msg(strncmp(b.answer, "HTTP/1.1 404 Not Found\r\n", 24) == 0, "%s", b.answer);
     ck_assert_ptr_nonnull(strstr(b.answer, "</html>"));
+}
+END_TEST
+
+START_TEST(who_talks_of_nothing_but_tls_is_ended)
+{
+    struct tws_upgrade_server s = {.decoy = folder};
+    struct browser b = {.request = GET, .updates = _i == 0 ? 900 : 2000};
+
+    listen_tls(&s, NULL);
+    browse(&b);
+    ck_assert(b.shook);
+    ck_assert_int_eq(b.n > 0, _i == 0);
 }
 END_TEST
 
@@ -462,6 +476,7 @@ int main(void)
     tcase_add_test(t, the_wire_outlives_the_context);
     tcase_add_loop_test(t, a_stranger_meets_the_decoy_over_https, 0,
                         sizeof(hellos) / sizeof(hellos[0]));
+    tcase_add_loop_test(t, who_talks_of_nothing_but_tls_is_ended, 0, 2);
     tcase_add_test(t, a_page_that_is_larger_than_all_buffers_comes_whole);
     tcase_add_test(t, plain_http_at_a_tls_port_is_not_answered);
     tcase_add_loop_test(t, a_client_shows_its_certificate_or_is_not_let_in, 0, 2);

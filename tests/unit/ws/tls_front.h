@@ -81,6 +81,16 @@ static inline void cert_write(const struct cert *c, const char *path)
     fclose(f);
 }
 
+/* ---- records without data ---- */
+
+/* Until the other side has enough of it. */
+static inline void tls_update_key(SSL *ssl, int times)
+{
+    for (int i = 0; i < times; i++)
+        if (SSL_key_update(ssl, SSL_KEY_UPDATE_NOT_REQUESTED) != 1 || SSL_do_handshake(ssl) != 1)
+            return;
+}
+
 /* ---- the front ---- */
 
 struct tls_front {
@@ -93,6 +103,7 @@ struct tls_front {
     bool drop;        /* closes instead of shaking hands */
     bool half_record; /* sends part of a record, then closes */
     int max_version;  /* 0: any */
+    int updates;      /* of its key, before it relays */
 };
 
 static inline void front_write_all(SSL *ssl, int fd, const uint8_t *p, int n)
@@ -147,6 +158,7 @@ static inline void front_serve(struct tls_front *f, int fd)
         const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
 
         snprintf(f->sni, sizeof(f->sni), "%s", name != NULL ? name : "-");
+        tls_update_key(ssl, f->updates);
         if (connect(back, (struct sockaddr *)&sin, sizeof(sin)) == 0)
             front_relay(ssl, fd, back);
     }
