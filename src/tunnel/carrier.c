@@ -85,15 +85,15 @@ static void channel_event(struct tws_carrier *c, const struct tws_event *ev)
     }
     if (l == NULL) /* it was refused before anything local came of it */
         return;
-    if (ev->type == TWS_EVENT_OPENED)
+    if (ev->type == TWS_EVENT_OPENED && l->ops->on_opened != NULL)
         l->ops->on_opened(l, ev->payload);
-    else if (ev->type == TWS_EVENT_READABLE)
+    else if (ev->type == TWS_EVENT_READABLE && l->ops->on_readable != NULL)
         l->ops->on_readable(l);
     else if (ev->type == TWS_EVENT_DATAGRAM && l->ops->on_datagram != NULL)
         l->ops->on_datagram(l, ev->payload);
-    else if (ev->type == TWS_EVENT_RESET)
+    else if (ev->type == TWS_EVENT_RESET && l->ops->on_reset != NULL)
         on_reset(l, ev);
-    else if (ev->type == TWS_EVENT_STOPPED)
+    else if (ev->type == TWS_EVENT_STOPPED && l->ops->on_stopped != NULL)
         l->ops->on_stopped(l, ev->code);
     else if (ev->type == TWS_EVENT_RELEASED)
         end_local(c, l, TWS_CODE_NONE);

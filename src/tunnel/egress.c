@@ -67,36 +67,6 @@ struct refusal {
     char text[];        /* source NUL target NUL */
 };
 
-static void on_opened(struct tws_local *l, struct tws_span bound)
-{
-    (void)l;
-    (void)bound;
-}
-
-static void pull(struct tws_local *l, const struct tws_pull *p)
-{
-    (void)p; /* it is never ready */
-    tws_session_pulled(l->carrier->session, 0, 0);
-}
-
-static void on_readable(struct tws_local *l)
-{
-    (void)l;
-}
-
-static void on_reset(struct tws_local *l, uint16_t code, struct tws_span text)
-{
-    (void)l;
-    (void)code;
-    (void)text;
-}
-
-static void on_stopped(struct tws_local *l, uint16_t code)
-{
-    (void)l;
-    (void)code;
-}
-
 static void on_over(struct tws_local *l, uint16_t code)
 {
     struct refusal *r = TWS_CONTAINER(l, struct refusal, local);
@@ -107,14 +77,7 @@ static void on_over(struct tws_local *l, uint16_t code)
     tws_loop_free_later(l->carrier->loop, r);
 }
 
-static const struct tws_local_ops refusal_ops = {
-    .on_opened = on_opened,
-    .pull = pull,
-    .on_readable = on_readable,
-    .on_reset = on_reset,
-    .on_stopped = on_stopped,
-    .on_over = on_over,
-};
+static const struct tws_local_ops refusal_ops = {.on_over = on_over};
 
 tws_err tws_egress_refuse(struct tws_egress *e, const struct tws_request *rq, uint16_t code,
                           const char *why)

@@ -66,18 +66,6 @@ static void end_listening(struct listening *g, uint16_t code, const char *why)
 
 /* ---- what the carrier tells ---- */
 
-static void on_opened(struct tws_local *l, struct tws_span bound)
-{
-    (void)l;
-    (void)bound; /* only the peer's opening is answered with it */
-}
-
-static void pull(struct tws_local *l, const struct tws_pull *p)
-{
-    (void)p; /* it is never ready */
-    tws_session_pulled(l->carrier->session, 0, 0);
-}
-
 static void on_readable(struct tws_local *l)
 {
     struct tws_span in;
@@ -105,8 +93,6 @@ static void on_over(struct tws_local *l, uint16_t code)
 }
 
 static const struct tws_local_ops listening_ops = {
-    .on_opened = on_opened,
-    .pull = pull,
     .on_readable = on_readable,
     .on_reset = on_reset,
     .on_stopped = on_stopped,

@@ -95,23 +95,6 @@ static void refuse(struct dial *d, uint16_t code, const char *text)
 
 /* ---- what the carrier tells ---- */
 
-static void on_opened(struct tws_local *l, struct tws_span bound)
-{
-    (void)l;
-    (void)bound; /* only the peer's opening is answered with it */
-}
-
-static void pull(struct tws_local *l, const struct tws_pull *p)
-{
-    (void)p; /* it is never ready */
-    tws_session_pulled(l->carrier->session, 0, 0);
-}
-
-static void on_readable(struct tws_local *l)
-{
-    (void)l; /* the relay asks for it */
-}
-
 static void on_reset(struct tws_local *l, uint16_t code, struct tws_span text)
 {
     struct dial *d = from_local(l);
@@ -119,12 +102,6 @@ static void on_reset(struct tws_local *l, uint16_t code, struct tws_span text)
     (void)text;
     stop_dialling(d);
     refuse(d, code, NULL);
-}
-
-static void on_stopped(struct tws_local *l, uint16_t code)
-{
-    (void)l;
-    (void)code; /* the client may still send to the target */
 }
 
 static void on_over(struct tws_local *l, uint16_t code)
@@ -138,12 +115,9 @@ static void on_over(struct tws_local *l, uint16_t code)
     free_dial(d);
 }
 
+/* What comes meanwhile waits for the relay; a client that reads no more may still send. */
 static const struct tws_local_ops dial_ops = {
-    .on_opened = on_opened,
-    .pull = pull,
-    .on_readable = on_readable,
     .on_reset = on_reset,
-    .on_stopped = on_stopped,
     .on_over = on_over,
 };
 

@@ -108,12 +108,6 @@ static void finish(struct tws_flow *f, uint16_t code, const char *text, bool by_
     tws_carrier_kick(f->local.carrier);
 }
 
-static void on_opened(struct tws_local *l, struct tws_span bound)
-{
-    (void)l;
-    (void)bound;
-}
-
 void tws_flow_end(struct tws_flow *f, uint16_t code, const char *text)
 {
     finish(f, code, text, false);
@@ -171,7 +165,6 @@ static void on_over(struct tws_local *l, uint16_t code)
 }
 
 static const struct tws_local_ops flow_ops = {
-    .on_opened = on_opened,
     .pull = pull,
     .on_readable = on_readable,
     .on_datagram = on_datagram,

@@ -79,7 +79,11 @@ static void fill(struct tws_live_link *l, uint64_t now)
 
     while (tws_session_pull(s, l->link, now, &p)) {
         struct tws_local *local = p.user;
-        local->ops->pull(local, &p);
+
+        if (local->ops->pull != NULL)
+            local->ops->pull(local, &p);
+        else
+            tws_session_pulled(s, 0, 0);
     }
 }
 

@@ -14,17 +14,18 @@
 struct tws_carrier;
 struct tws_local;
 
+/* All but on_over may be NULL, for what has nothing to do then. */
 struct tws_local_ops {
-    /* The peer accepted. */
+    /* The peer accepted what this side opened. */
     void (*on_opened)(struct tws_local *l, struct tws_span bound);
-    /* Puts bytes into p->buf and calls tws_session_pulled(), exactly once. */
+    /* Puts bytes into p->buf and calls tws_session_pulled(), exactly once. NULL: never ready. */
     void (*pull)(struct tws_local *l, const struct tws_pull *p);
     void (*on_readable)(struct tws_local *l);
-    /* One datagram, borrowed until all events of this turn were handed out. NULL: never comes. */
+    /* One datagram, borrowed until all events of this turn were handed out. */
     void (*on_datagram)(struct tws_local *l, struct tws_span in);
     void (*on_reset)(struct tws_local *l, uint16_t code, struct tws_span text);
     void (*on_stopped)(struct tws_local *l, uint16_t code);
-    /* The session drains: what has no end of its own ends now. NULL: it has one. */
+    /* The session drains: what has no end of its own ends now. */
     void (*on_drain)(struct tws_local *l);
     /* The channel is over; `code` is not 0 if its session is over too. Its statistics can still
      * be asked for. Frees the local side. */

@@ -224,12 +224,6 @@ static void on_opened(struct tws_local *l, struct tws_span bound)
             listen, has_remote(w) ? "remote" : "kind", has_remote(w) ? remote : kind_name(w->kind));
 }
 
-static void pull(struct tws_local *l, const struct tws_pull *p)
-{
-    (void)p; /* it is never ready */
-    tws_session_pulled(l->carrier->session, 0, 0);
-}
-
 /* Its end, or bytes that have no meaning. */
 static void on_readable(struct tws_local *l)
 {
@@ -257,7 +251,6 @@ static void on_over(struct tws_local *l, uint16_t code)
 
 static const struct tws_local_ops wish_ops = {
     .on_opened = on_opened,
-    .pull = pull,
     .on_readable = on_readable,
     .on_reset = on_reset,
     .on_stopped = on_stopped,

@@ -5,7 +5,6 @@ import contextlib
 import getpass
 import os
 import re
-import shutil
 import signal
 import socket
 import struct
@@ -224,26 +223,12 @@ class Proxies(Case):
 
     @needs("ssh", "sshd", "ssh-keygen", "nc")
     def test_ssh_through_nc_speaks_socks_and_connect(self):
-        port = free_port()
-        for name in ("host", "user"):
-            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", f"{self.folder}/{name}"], check=True)
-        shutil.copy(f"{self.folder}/user.pub", f"{self.folder}/authorized")
-        if os.getuid() == 0:
-            os.makedirs("/run/sshd", exist_ok=True)
-        daemon = self.start("sshd", [shutil.which("sshd"), "-D", "-e", "-f", "/dev/null", "-p", str(port),
-                                     "-h", f"{self.folder}/host", "-o", "ListenAddress=127.0.0.1", "-o", "UsePAM=no",
-                                     "-o", f"AuthorizedKeysFile={self.folder}/authorized", "-o", "StrictModes=no",
-                                     "-o", "PidFile=none", "-o", "PermitRootLogin=yes"])
-        daemon.expected = (0, 255, -signal.SIGTERM)
-        wait_until(lambda: is_listening(port), "sshd listens")
+        port, options = self.start_sshd()
         tunnel = self.proxy("proxy")
         for how in ("5", "4", "connect"):
             with self.subTest(how=how):
                 out = self.run_program(
-                    "ssh", "-F", "/dev/null", "-i", f"{self.folder}/user", "-o", "IdentitiesOnly=yes",
-                    "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no",
-                    "-o", f"UserKnownHostsFile={self.folder}/known",
-                    "-o", f"ProxyCommand=nc -X {how} -x 127.0.0.1:{tunnel.proxy} %h %p", "-p", str(port),
+                    "ssh", *options, "-o", f"ProxyCommand=nc -X {how} -x 127.0.0.1:{tunnel.proxy} %h %p", "-p", str(port),
                     f"{getpass.getuser()}@127.0.0.1", "echo $((6*7)); seq 100000 | tail -1")
                 self.assertEqual(out.split(), ["42", "100000"])
 

@@ -1,43 +1,11 @@
 """Links that go silent: no RST, no FIN, only nothing any more. What forwarded connections notice."""
 import contextlib
-import hashlib
-import os
 import socket
 import threading
 import time
 
 from netns import SERVER, Machines, needs_wires
-from tws_e2e import MIB, WAIT, Case, Service, alone, connect, echo, read_all, read_exactly
-
-
-def exchange(peer, size, disturb):
-    """Sends `size` bytes through an echo; disturb() is called at a quarter. They must come
-    back unaltered; returns for how long, at most, nothing came."""
-    piece = os.urandom(MIB)
-    sent, received, count = hashlib.sha256(), hashlib.sha256(), 0
-
-    def send():
-        for _ in range(size // MIB):
-            peer.sendall(piece)
-        peer.shutdown(socket.SHUT_WR)
-
-    sender = threading.Thread(target=send)
-    sender.start()
-    gap, last = 0.0, time.monotonic()
-    while data := peer.recv(65536):
-        received.update(data)
-        now = time.monotonic()
-        gap, last = max(gap, now - last), now
-        count += len(data)
-        if disturb is not None and count >= size // 4:
-            disturb()
-            disturb = None
-    sender.join()
-    for _ in range(size // MIB):
-        sent.update(piece)
-    if count != size or sent.digest() != received.digest():
-        raise AssertionError(f"{count} bytes came back, not the {size} that were sent")
-    return gap
+from tws_e2e import MIB, WAIT, Case, Service, alone, connect, echo, exchange, read_all, read_exactly
 
 
 class Ping:

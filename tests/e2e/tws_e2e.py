@@ -7,6 +7,7 @@ own, so READY=1 and STATUS= tell when it listens and how many links are up. Ever
 ended by the test that started it, by process id, and its exit code and its sanitizer's verdict are
 part of the test."""
 import errno
+import hashlib
 import os
 import random
 import re
@@ -116,6 +117,36 @@ def ask(port, message=b"are you there?", host="127.0.0.1"):
     with connect(port, host) as peer:
         peer.sendall(message)
         return read_exactly(peer, len(message)) == message
+
+
+def exchange(peer, size, disturb=None):
+    """Sends `size` bytes through an echo; disturb() is called at a quarter. They must come
+    back unaltered; returns for how long, at most, nothing came."""
+    piece = os.urandom(MIB)
+    sent, received, count = hashlib.sha256(), hashlib.sha256(), 0
+
+    def send():
+        for _ in range(size // MIB):
+            peer.sendall(piece)
+        peer.shutdown(socket.SHUT_WR)
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    gap, last = 0.0, time.monotonic()
+    while data := peer.recv(65536):
+        received.update(data)
+        now = time.monotonic()
+        gap, last = max(gap, now - last), now
+        count += len(data)
+        if disturb is not None and count >= size // 4:
+            disturb()
+            disturb = None
+    sender.join()
+    for _ in range(size // MIB):
+        sent.update(piece)
+    if count != size or sent.digest() != received.digest():
+        raise AssertionError(f"{count} bytes came back, not the {size} that were sent")
+    return gap
 
 
 def is_listening(port):

@@ -11,6 +11,7 @@
 #include <check.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,18 +58,61 @@ static inline void pair_nonblocking(int fd)
     ck_assert_int_eq(fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK), 0);
 }
 
-/* fds[0] is non-blocking, for a wire; fds[1] blocks. */
-static inline void pair_sockets(int fds[2])
+static inline int pair_listen(uint16_t *port)
 {
     struct sockaddr_in sin = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof(sin);
-    int l = socket(AF_INET, SOCK_STREAM, 0);
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
 
-    ck_assert_int_eq(bind(l, (struct sockaddr *)&sin, len), 0);
-    ck_assert_int_eq(listen(l, 1), 0);
-    ck_assert_int_eq(getsockname(l, (struct sockaddr *)&sin, &len), 0);
-    fds[0] = socket(AF_INET, SOCK_STREAM, 0);
-    ck_assert_int_eq(connect(fds[0], (struct sockaddr *)&sin, len), 0);
+    ck_assert_int_eq(bind(fd, (struct sockaddr *)&sin, len), 0);
+    ck_assert_int_eq(listen(fd, 4), 0);
+    ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&sin, &len), 0);
+    *port = ntohs(sin.sin_port);
+    return fd;
+}
+
+/* A blocking connection to that port of loopback. */
+static inline int pair_connect(uint16_t port)
+{
+    struct sockaddr_in sin = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    ck_assert_int_eq(connect(fd, (struct sockaddr *)&sin, sizeof(sin)), 0);
+    return fd;
+}
+
+/* A thread's work: bytes from fds[0] to fds[1] until their end, which is handed on. */
+static inline void *pair_copy(void *arg)
+{
+    int *fds = arg;
+    char buf[4096];
+    ssize_t n;
+
+    while ((n = recv(fds[0], buf, sizeof(buf), 0)) > 0)
+        (void)!send(fds[1], buf, (size_t)n, MSG_NOSIGNAL);
+    shutdown(fds[1], SHUT_RDWR);
+    return NULL;
+}
+
+/* Both ways between two connections until both have ended. */
+static inline void pair_relay(int a, int b)
+{
+    int there[2] = {a, b}, back[2] = {b, a};
+    pthread_t other;
+
+    pthread_create(&other, NULL, pair_copy, back);
+    pair_copy(there);
+    pthread_join(other, NULL);
+}
+
+/* fds[0] is non-blocking, for a wire; fds[1] blocks. */
+static inline void pair_sockets(int fds[2])
+{
+    uint16_t port;
+    int l = pair_listen(&port);
+
+    fds[0] = pair_connect(port);
     fds[1] = accept(l, NULL, NULL);
     ck_assert_int_ge(fds[1], 0);
     close(l);
@@ -198,6 +242,19 @@ static inline void end_adopt(struct end *e, struct tws_wire *w)
 {
     e->wire = w;
     tws_wire_start(w, &end_events, e);
+}
+
+/* Sends that many bytes from one end to the other, and sees that they are the same there. */
+static inline void end_transfer(struct end *from, struct end *to, uint64_t bytes, bool staged)
+{
+    from->to_send = to->stop_at = bytes;
+    from->message = 32768;
+    from->staged = staged;
+    (void)!end_pump(from);
+    if (to->received < bytes)
+        pair_run(from->loop);
+    ck_assert_uint_eq(to->received, bytes);
+    ck_assert_uint_eq(to->hash, from->sent_hash);
 }
 
 static inline void end_free(struct end *e)

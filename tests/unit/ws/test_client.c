@@ -17,33 +17,10 @@ struct script {
     pthread_t thread;
 };
 
-static int loopback(uint16_t port)
-{
-    struct sockaddr_in sin = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int s = socket(AF_INET, SOCK_STREAM, 0);
-
-    sin.sin_port = htons(port);
-    ck_assert_int_eq(connect(s, (struct sockaddr *)&sin, sizeof(sin)), 0);
-    return s;
-}
-
-static void *copy_bytes(void *arg)
-{
-    int *fds = arg;
-    char buf[4096];
-    ssize_t n;
-
-    while ((n = recv(fds[0], buf, sizeof(buf), 0)) > 0)
-        (void)!send(fds[1], buf, (size_t)n, MSG_NOSIGNAL);
-    shutdown(fds[1], SHUT_RDWR);
-    return NULL;
-}
-
 static void *script_main(void *arg)
 {
     struct script *s = arg;
-    int fd = accept(s->listener, NULL, NULL), fds[4];
-    pthread_t other;
+    int fd = accept(s->listener, NULL, NULL);
     size_t n = 0;
 
     while (strstr(s->request, "\r\n\r\n") == NULL && n < sizeof(s->request) - 1) {
@@ -55,12 +32,9 @@ static void *script_main(void *arg)
     }
     (void)!send(fd, s->answer, strlen(s->answer), MSG_NOSIGNAL);
     if (s->relay_after) {
-        fds[0] = fds[3] = fd;
-        fds[1] = fds[2] = loopback(s->backend);
-        pthread_create(&other, NULL, copy_bytes, fds + 2);
-        copy_bytes(fds);
-        pthread_join(other, NULL);
-        close(fds[1]);
+        int backend = pair_connect(s->backend);
+        pair_relay(fd, backend);
+        close(backend);
     }
     close(fd);
     return NULL;
@@ -68,14 +42,7 @@ static void *script_main(void *arg)
 
 static void script_start(struct script *s)
 {
-    struct sockaddr_in sin = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof(sin);
-
-    s->listener = socket(AF_INET, SOCK_STREAM, 0);
-    ck_assert_int_eq(bind(s->listener, (struct sockaddr *)&sin, len), 0);
-    ck_assert_int_eq(listen(s->listener, 4), 0);
-    ck_assert_int_eq(getsockname(s->listener, (struct sockaddr *)&sin, &len), 0);
-    s->port = ntohs(sin.sin_port);
+    s->listener = pair_listen(&s->port);
     pthread_create(&s->thread, NULL, script_main, s);
 }
 

@@ -93,14 +93,11 @@ static int raw_client(void)
         "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
         "Sec-WebSocket-Protocol: tws.2\r\nTws-Session: " PEERS_SESSION "\r\n\r\n";
-    struct sockaddr_in sin = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
 
     p = peers_new();
     p->server.stop_at_wires = 1;
     peers_listen(p);
-    sin.sin_port = htons(p->port);
-    ck_assert_int_eq(connect(fd, (struct sockaddr *)&sin, sizeof(sin)), 0);
+    int fd = pair_connect(p->port);
     ck_assert_int_eq(send(fd, request, sizeof(request) - 1, 0), (ssize_t)sizeof(request) - 1);
     while (p->server.opens == 0)
         pair_run_for(p->loop, 1000);
@@ -128,15 +125,8 @@ END_TEST
 
 START_TEST(a_server_that_does_not_answer_is_given_up_by_our_clock)
 {
-    struct sockaddr_in sin = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof(sin);
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-    ck_assert_int_eq(bind(fd, (struct sockaddr *)&sin, sizeof(sin)), 0);
-    ck_assert_int_eq(listen(fd, 4), 0);
-    ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&sin, &len), 0);
     p = peers_new();
-    p->port = ntohs(sin.sin_port);
+    int fd = pair_listen(&p->port);
     peers_connect(p);
     int peer = accept(fd, NULL, NULL);
     pair_run_for(p->loop, 30000); /* the request is on its way */

@@ -23,33 +23,6 @@ struct proxy {
 
 static struct peers *p;
 
-static void *copy_bytes(void *arg)
-{
-    int *fds = arg;
-    char buf[4096];
-    ssize_t n;
-
-    while ((n = recv(fds[0], buf, sizeof(buf), 0)) > 0)
-        (void)!send(fds[1], buf, (size_t)n, MSG_NOSIGNAL);
-    shutdown(fds[1], SHUT_RDWR);
-    return NULL;
-}
-
-static void relay(int fd, uint16_t port)
-{
-    struct sockaddr_in sin = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int back = socket(AF_INET, SOCK_STREAM, 0), fds[4] = {fd, back, back, fd};
-    pthread_t other;
-
-    sin.sin_port = htons(port);
-    if (connect(back, (struct sockaddr *)&sin, sizeof(sin)) == 0) {
-        pthread_create(&other, NULL, copy_bytes, fds + 2);
-        copy_bytes(fds);
-        pthread_join(other, NULL);
-    }
-    close(back);
-}
-
 static void *proxy_main(void *arg)
 {
     struct proxy *x = arg;
@@ -62,22 +35,18 @@ static void *proxy_main(void *arg)
         for (size_t k = 0; k < x->steps[i].n; k++) /* byte by byte */
             (void)!send(fd, x->steps[i].answer + k, 1, MSG_NOSIGNAL);
     }
-    if (x->backend != 0)
-        relay(fd, x->backend);
+    if (x->backend != 0) {
+        int backend = pair_connect(x->backend);
+        pair_relay(fd, backend);
+        close(backend);
+    }
     close(fd);
     return NULL;
 }
 
 static void proxy_start(struct proxy *x)
 {
-    struct sockaddr_in sin = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof(sin);
-
-    x->listener = socket(AF_INET, SOCK_STREAM, 0);
-    ck_assert_int_eq(bind(x->listener, (struct sockaddr *)&sin, len), 0);
-    ck_assert_int_eq(listen(x->listener, 4), 0);
-    ck_assert_int_eq(getsockname(x->listener, (struct sockaddr *)&sin, &len), 0);
-    x->port = ntohs(sin.sin_port);
+    x->listener = pair_listen(&x->port);
     pthread_create(&x->thread, NULL, proxy_main, x);
 }
 

@@ -27,12 +27,7 @@ static void teardown(void)
 
 static int dial(void)
 {
-    struct sockaddr_in sin = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int s = socket(AF_INET, SOCK_STREAM, 0);
-
-    sin.sin_port = htons(p->port);
-    ck_assert_int_eq(connect(s, (struct sockaddr *)&sin, sizeof(sin)), 0);
-    return s;
+    return pair_connect(p->port);
 }
 
 static void listen_and_dial(void)
@@ -453,15 +448,11 @@ END_TEST
 
 START_TEST(a_proxied_decoy_answers_for_itself_and_is_asked_to_close)
 {
-    struct sockaddr_in sin = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof(sin);
-    int l = socket(AF_INET, SOCK_STREAM, 0), s;
+    uint16_t port;
+    int l = pair_listen(&port), s;
     char site[64];
 
-    ck_assert_int_eq(bind(l, (struct sockaddr *)&sin, len), 0);
-    ck_assert_int_eq(listen(l, 1), 0);
-    ck_assert_int_eq(getsockname(l, (struct sockaddr *)&sin, &len), 0);
-    snprintf(site, sizeof(site), "http://127.0.0.1:%u/", ntohs(sin.sin_port));
+    snprintf(site, sizeof(site), "http://127.0.0.1:%u/", port);
     server.decoy = site;
     listen_and_dial();
     say("POST /x HTTP/1.1\r\nHost: y\r\nConnection: keep-alive\r\nContent-Length: 4\r\n\r\nbody");

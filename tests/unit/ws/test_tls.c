@@ -108,18 +108,6 @@ END_TEST
 
 /* ---- the data path ---- */
 
-static void transfer(struct end *from, struct end *to, uint64_t bytes, bool staged)
-{
-    from->to_send = to->stop_at = bytes;
-    from->message = 32768;
-    from->staged = staged;
-    (void)!end_pump(from);
-    if (to->received < bytes)
-        pair_run(p->loop);
-    ck_assert_uint_eq(to->received, bytes);
-    ck_assert_uint_eq(to->hash, from->sent_hash);
-}
-
 static struct tls_front *up(struct cert *leaf)
 {
     struct tws_upgrade_client c;
@@ -145,8 +133,8 @@ START_TEST(bytes_pass_both_ways_through_tls)
     struct cert leaf;
     struct tls_front *f = up(&leaf);
 
-    transfer(p->client.end, p->server.end, 64 << 20, false);
-    transfer(p->server.end, p->client.end, 64 << 20, true);
+    end_transfer(p->client.end, p->server.end, 64 << 20, false);
+    end_transfer(p->server.end, p->client.end, 64 << 20, true);
     ck_assert_uint_eq(p->client.end->overs + p->server.end->overs, 0);
     peers_free(p);
     front_free(f);
@@ -161,7 +149,7 @@ START_TEST(everything_before_the_end_is_read_through_tls)
     struct end *e = p->client.end;
 
     tws_wire_set_reading(e->wire, false);
-    transfer(p->server.end, p->server.end, 0, false);
+    end_transfer(p->server.end, p->server.end, 0, false);
     p->server.end->to_send = 100 * 1000;
     p->server.end->message = 1000;
     ck_assert_int_eq(end_pump(p->server.end), TWS_OK);

@@ -82,26 +82,14 @@ static void up(void)
     ck_assert_msg(p->wires == 2, "%s", p->client.why);
 }
 
-static void transfer(struct end *from, struct end *to, uint64_t bytes, bool staged)
-{
-    from->to_send = to->stop_at = bytes;
-    from->message = 32768;
-    from->staged = staged;
-    (void)!end_pump(from);
-    if (to->received < bytes)
-        pair_run(p->loop);
-    ck_assert_uint_eq(to->received, bytes);
-    ck_assert_uint_eq(to->hash, from->sent_hash);
-}
-
 START_TEST(bytes_pass_both_ways)
 {
     struct tws_upgrade_server s = {.path = NULL};
 
     listen_tls(&s, NULL);
     up();
-    transfer(p->client.end, p->server.end, 32 << 20, false);
-    transfer(p->server.end, p->client.end, 32 << 20, _i != 0);
+    end_transfer(p->client.end, p->server.end, 32 << 20, false);
+    end_transfer(p->server.end, p->client.end, 32 << 20, _i != 0);
     ck_assert_uint_eq(p->client.end->overs + p->server.end->overs, 0);
 }
 END_TEST
@@ -319,12 +307,7 @@ END_TEST
 
 static int knock(void)
 {
-    struct sockaddr_in sin = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-    sin.sin_port = htons(p->port);
-    ck_assert_int_eq(connect(fd, (struct sockaddr *)&sin, sizeof(sin)), 0);
-    return fd;
+    return pair_connect(p->port);
 }
 
 static bool is_closed(int fd)
@@ -413,7 +396,7 @@ START_TEST(a_new_certificate_is_for_those_who_come_then)
     up();
     write_identity(&other);
     tws_ws_listener_set_tls(p->listener, load(NULL));
-    transfer(p->client.end, p->server.end, 1 << 20, false);
+    end_transfer(p->client.end, p->server.end, 1 << 20, false);
     ck_assert_uint_eq(p->client.end->overs, 0);
     struct tws_upgrade_client c = request();
     peers_connect_as(p, &c);
