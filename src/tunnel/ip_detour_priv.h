@@ -5,9 +5,9 @@
  *      7470      our links (by their mark)     on at 7475, as if we were not there
  *      7471      what is excluded              likewise
  *      7472      DNS, to whomever              our table
- *      7473      all                           the main table, but for its default route:
- * neighbours 7474      all                           our table: the device; a family it has not:
- * nowhere 7475                                    the rules of others follow
+ *      7473      all                           the main table without its default: neighbours
+ *      7474      all                           our table: the device, or nowhere by family
+ *      7475                                    the rules of others follow
  *
  * With `dns:` the system's resolver (resolvectl) is told to ask those servers.
  */

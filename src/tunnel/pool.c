@@ -2,8 +2,8 @@
  * pool.c - see pool_priv.h.
  *
  * One timer drives it: at each look its lanes dial what is missing and due (lane.c), worn links are
- * replaced, and a retired session that has become empty ends. Everything that happens to the pool
- * asks for a look; nothing else dials.
+ * replaced (rotation.c), and a retired session that has become empty ends. Everything that happens
+ * to the pool asks for a look; nothing else dials.
  */
 #include "live_link_priv.h"
 #include "pool_priv.h"

@@ -1,5 +1,5 @@
 /*
- * wire_priv.h - how a wire is made of a connection that libwebsockets still holds (takeover.c).
+ * wire_priv.h - how a wire is made of a connection that libwebsockets still holds (upgrade.c).
  */
 #ifndef TWS_WS_WIRE_PRIV_H
 #define TWS_WS_WIRE_PRIV_H

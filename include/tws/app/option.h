@@ -5,7 +5,8 @@
  * come from these rows; there is no second list of keys. A table describes the fields of one kind
  * of struct (a record): the settings of a process, a forward, a user of a keys file.
  *
- * To add a key: a field in settings.h, a row in option_table.c; then use the field.
+ * To add a key: a field in settings.h, a row in option_table.c (of a record: option_rows_*.c); then
+ * use the field.
  */
 #ifndef TWS_APP_OPTION_H
 #define TWS_APP_OPTION_H
@@ -16,23 +17,22 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum tws_option_type {                    /* the field's C type */
-                       TWS_TYPE_FLAG,     /* bool */
-                       TWS_TYPE_COUNT,    /* uint32_t: each -v adds one; true is one */
-                       TWS_TYPE_NUMBER,   /* uint32_t */
-                       TWS_TYPE_DURATION, /* uint32_t, milliseconds */
-                       TWS_TYPE_SIZE,     /* uint64_t, bytes */
-                       TWS_TYPE_CHOICE, /* uint32_t: 1 for the first of `choices`; 0 is not given */
-                       TWS_TYPE_TEXT,   /* char *, owned */
-                       TWS_TYPE_SECRET, /* char *, owned, never shown, wiped when freed */
-                       TWS_TYPE_ADDRESS, /* struct tws_hostport; the host may be empty; port 0: not
-                                            given */
-                       TWS_TYPE_SPOT,    /* struct tws_spot: `min` 1: a target; 0: to listen */
-                       TWS_TYPE_IP,      /* struct tws_ip */
-                       TWS_TYPE_PREFIX,  /* struct tws_prefix */
-                       TWS_TYPE_IFADDR,  /* struct tws_prefix, host bits set */
-                       TWS_TYPE_RULE,    /* struct tws_rule; "*" is the name of any target */
-                       TWS_TYPE_RECORDS, /* struct tws_items of what `records` describes */
+enum tws_option_type {
+    TWS_TYPE_FLAG,     /* bool */
+    TWS_TYPE_COUNT,    /* uint32_t: each -v adds one; true is one */
+    TWS_TYPE_NUMBER,   /* uint32_t */
+    TWS_TYPE_DURATION, /* uint32_t, milliseconds */
+    TWS_TYPE_SIZE,     /* uint64_t, bytes */
+    TWS_TYPE_CHOICE,   /* uint32_t: 1 for the first of `choices`; 0 is not given */
+    TWS_TYPE_TEXT,     /* char *, owned */
+    TWS_TYPE_SECRET,   /* char *, owned, never shown, wiped when freed */
+    TWS_TYPE_ADDRESS,  /* struct tws_hostport; the host may be empty; port 0: not given */
+    TWS_TYPE_SPOT,     /* struct tws_spot: `min` 1: a target; 0: to listen */
+    TWS_TYPE_IP,       /* struct tws_ip */
+    TWS_TYPE_PREFIX,   /* struct tws_prefix */
+    TWS_TYPE_IFADDR,   /* struct tws_prefix, host bits set */
+    TWS_TYPE_RULE,     /* struct tws_rule; "*" is the name of any target */
+    TWS_TYPE_RECORDS,  /* struct tws_items of what `records` describes */
 };
 
 #define TWS_OPT_SERVER   1u /* a key of the server */

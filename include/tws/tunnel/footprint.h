@@ -3,8 +3,8 @@
  * and numbers that belong to tws alone.
  *
  *      nftables table  inet tws_NAME              NAME: the client's name
- *      mark            0x54580000 | hash of NAME  of caught packets; also the number of a routing
- * table own mark        0x54570053                 of every socket whose packets no tws may catch
+ *      mark            0x54580000 | hash of NAME  of caught packets; their routing table has it,
+ * too own mark        0x54570053                 of every socket whose packets no tws may catch
  *      protocol        120                        of rules and routes (ip rule, ip route)
  *
  * The own mark is the same for all processes, so that two of them do not catch each other's links.
