@@ -63,6 +63,7 @@ static bool read_v4(struct tws_span in, struct tws_ip_packet *out, struct cursor
     memcpy(out->source.bytes, in.p + 12, 4);
     memcpy(out->destination.bytes, in.p + 16, 4);
     c->protocol = in.p[9];
+    out->fragment = (tws_get16(in.p + 6) & 0x3fffu) != 0;
     c->later_fragment = (tws_get16(in.p + 6) & 0x1fffu) != 0;
     return move_on(c, header);
 }
@@ -101,9 +102,11 @@ static bool read_v6(struct tws_span in, struct tws_ip_packet *out, struct cursor
     c->protocol = in.p[6];
     if (!move_on(c, V6_HEADER))
         return false;
-    for (int i = 0; is_extension(c->protocol) && !c->later_fragment; i++)
+    for (int i = 0; is_extension(c->protocol) && !c->later_fragment; i++) {
+        out->fragment = out->fragment || c->protocol == FRAGMENT;
         if (i == EXTENSIONS || !read_extension(c))
             return false;
+    }
     return true;
 }
 
@@ -257,15 +260,20 @@ static void set_mss(uint8_t *tcp, size_t at, uint16_t mss)
     tws_put16(tcp + 16, (uint16_t)~sum);
 }
 
+bool tws_ip_packet_is_syn(struct tws_span in, const struct tws_ip_packet *p)
+{
+    return p->protocol == TWS_IP_TCP && p->transport != 0 && (in.p[p->transport + 13] & 2u) != 0;
+}
+
 bool tws_ip_packet_clamp(uint8_t *packet, size_t n, const struct tws_ip_packet *p, uint32_t mtu)
 {
     uint32_t headers = (p->source.family == 4 ? V4_HEADER : V6_HEADER) + TCP_HEADER;
 
-    if (p->protocol != TWS_IP_TCP || p->transport == 0 || mtu <= headers || mtu > 65535u)
+    if (!tws_ip_packet_is_syn((struct tws_span){packet, n}, p) || mtu <= headers || mtu > 65535u)
         return false;
     uint8_t *tcp = packet + p->transport;
     size_t header = (size_t)(tcp[12] >> 4) * 4;
-    if ((tcp[13] & 2u) == 0 || header > n - p->transport)
+    if (header > n - p->transport)
         return false;
     size_t at = find_mss(tcp, header);
     if (at == 0 || tws_get16(tcp + at) <= mtu - headers)

@@ -150,6 +150,23 @@ save("ip_packet", {
     "cut": ipv4(17, UDP)[:-1], "other": ipv4(47, b"gre"), "empty": b"",
 })
 
+def from_device(packet, kind=0, segment=0, flags=0, start=0, offset=0):
+    """As the kernel gives it; seeds are of little-endian machines."""
+    return struct.pack("<BBHHHH", flags, kind, 0, segment, start, offset) + packet
+
+
+STAMPS = b"\x01\x01\x08\x0a" + bytes(8)
+BULK4, BULK6 = ipv4(6, tcp(0x19, STAMPS) + bytes(range(200))), ipv6(6, tcp(0x90, STAMPS) + bytes(range(200)))
+save("ip_cut", {
+    "plain": from_device(ipv4(17, UDP)), "sum": from_device(ipv4(17, UDP), 0, 0, 1, 20, 6), "sum_outside": from_device(ipv4(17, UDP), 0, 0, 1, 20, 99),
+    "super4": from_device(BULK4, 1, 60, 1, 20, 16), "super6": from_device(BULK6, 4, 50, 1, 40, 16), "ecn": from_device(BULK6, 0x84, 60, 1, 40, 16),
+    "one": from_device(BULK4, 1, 1, 1, 20, 16), "alone": from_device(BULK4, 1, 1000), "nothing": from_device(BULK4, 1, 0, 1),
+    "no_data": from_device(ipv4(6, tcp(0x10)), 1, 100), "other_family": from_device(BULK4, 4, 60), "udp": from_device(ipv4(17, UDP), 5, 2, 1, 20, 6),
+    "fragment": from_device(ipv4(6, tcp(0x10) + bytes(99), fragment=0x2000), 1, 10), "cut": from_device(BULK4[:-1], 1, 60),
+    "extension": from_device(ipv6(60, b"\x06" + bytes(7) + tcp(0x10) + bytes(99)), 4, 10), "options": from_device(ipv4(6, tcp(0x10) + bytes(99), b"\1\1\1\0"), 1, 10),
+    "header": from_device(b""), "empty": b"",
+})
+
 TUN4, TUN6 = param(1, bytes([10, 9, 0, 2, 24])), param(2, bytes([0xfd, 9] + [0] * 13 + [2, 64]))
 TUN_MTU = param(3, b"\x05\xdc")
 

@@ -28,6 +28,7 @@ struct tws_ip_packet {
     uint8_t service;
     uint16_t service_port;
     uint16_t transport; /* where its transport header begins; 0 in a later fragment */
+    bool fragment;      /* the first one, or a later one */
     uint32_t flow;      /* the same for all packets of a flow, fragments aside */
 };
 
@@ -40,6 +41,9 @@ TWS_MUST_USE tws_err tws_ip_packet_read(struct tws_span in, struct tws_ip_packet
  * nothing to change.
  */
 bool tws_ip_packet_clamp(uint8_t *packet, size_t n, const struct tws_ip_packet *p, uint32_t mtu);
+
+/* Whether it opens a TCP connection: the only packets that a clamp changes. */
+bool tws_ip_packet_is_syn(struct tws_span in, const struct tws_ip_packet *p);
 
 /* "tcp 10.0.0.2.40000 > 10.1.0.1.80", as tcpdump has it, for logs; `cap` at least
  * TWS_IP_PACKET_TEXT. */
