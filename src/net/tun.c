@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>
+#include <linux/virtio_net.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,9 +18,9 @@
 _Static_assert(TWS_DEVICE_TEXT == IFNAMSIZ, "a device's name has the kernel's length");
 
 /* Attaches `fd` to the device, which is made if it is not there. */
-static int attach(int fd, const char *name, struct tws_tun *out)
+static int attach(int fd, const char *name, int flags, struct tws_tun *out)
 {
-    struct ifreq req = {.ifr_flags = IFF_TUN | IFF_NO_PI};
+    struct ifreq req = {.ifr_flags = (short)(IFF_TUN | IFF_NO_PI | flags)};
     size_t n = strlen(name);
 
     if (n >= sizeof req.ifr_name)
@@ -35,21 +36,52 @@ static int attach(int fd, const char *name, struct tws_tun *out)
     return out->index != 0 ? 0 : errno;
 }
 
+/* Segmentation and checksums of TCP become ours. Another program may have left the device with
+ * another header. */
+static int take_offload(int fd)
+{
+    int size = (int)sizeof(struct virtio_net_hdr);
+
+    if (ioctl(fd, TUNSETVNETHDRSZ, &size) != 0 ||
+        ioctl(fd, TUNSETOFFLOAD, TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6) != 0)
+        return errno;
+    return 0;
+}
+
+/* 0, or an errno. */
+static int open_as(const char *name, bool offload, struct tws_tun *out)
+{
+    *out = (struct tws_tun){.fd = open(CLONE, O_RDWR | O_NONBLOCK | O_CLOEXEC), .offload = offload};
+    if (out->fd < 0)
+        return errno;
+    int error = attach(out->fd, name, offload ? IFF_VNET_HDR : 0, out);
+    if (error == 0 && offload)
+        error = take_offload(out->fd);
+    else if (error == 0)
+        (void)ioctl(out->fd, TUNSETOFFLOAD, 0); /* what a killed process left on a prepared one */
+    if (error != 0)
+        tws_tun_close(out);
+    return error;
+}
+
 tws_err tws_tun_open(const char *name, struct tws_tun *out)
 {
-    *out = (struct tws_tun){.fd = open(CLONE, O_RDWR | O_NONBLOCK | O_CLOEXEC)};
-    if (out->fd < 0)
-        return TWS_SYS;
-    int error = attach(out->fd, name != NULL && name[0] != '\0' ? name : NAMES, out);
+    const char *as = name != NULL && name[0] != '\0' ? name : NAMES;
+    int error = open_as(as, true, out);
+
+    /* What speaks against the device itself is said again without it. */
+    if (error != 0)
+        error = open_as(as, false, out);
     if (error == 0)
         return TWS_OK;
-    tws_tun_close(out);
     errno = error;
     return TWS_SYS;
 }
 
 void tws_tun_close(struct tws_tun *t)
 {
+    if (t->fd >= 0 && t->offload)
+        (void)ioctl(t->fd, TUNSETOFFLOAD, 0);
     tws_socket_close(t->fd);
     t->fd = -1;
 }

@@ -70,19 +70,6 @@ static bool is_in_rate(struct tws_tun_port *port, size_t n)
     return true;
 }
 
-/* A copy is needed to change it: what comes is only lent. */
-static void pass_on(struct tws_tun_port *port, struct tws_span in, const struct tws_ip_packet *p)
-{
-    struct tws_ip_device *d = &port->hub->device;
-
-    if (in.n <= TWS_IP_PACKET_MAX && p->protocol == TWS_IP_TCP) {
-        memcpy(d->packet, in.p, in.n);
-        tws_ip_packet_clamp(d->packet, in.n, p, d->mtu);
-        in.p = d->packet;
-    }
-    (void)tws_ip_device_write(d, in);
-}
-
 static void on_datagram(struct tws_local *l, struct tws_span in)
 {
     struct tws_tun_port *port = from_local(l);
@@ -99,7 +86,7 @@ static void on_datagram(struct tws_local *l, struct tws_span in)
     else if (!is_in_rate(port, in.n))
         port->dropped_rate++;
     else
-        pass_on(port, in, &p);
+        tws_ip_device_write(&port->hub->device, in, &p);
 }
 
 /* ---- device -> client ---- */

@@ -124,14 +124,8 @@ static void on_datagram(struct tws_local *l, struct tws_span in)
     struct way *w = from_local(l)->way;
     struct tws_ip_packet p;
 
-    if (w == NULL || tws_ip_packet_read(in, &p) != TWS_OK)
-        return;
-    if (p.protocol == TWS_IP_TCP) {
-        memcpy(w->device.packet, in.p, in.n);
-        tws_ip_packet_clamp(w->device.packet, in.n, &p, w->device.mtu);
-        in.p = w->device.packet;
-    }
-    (void)tws_ip_device_write(&w->device, in);
+    if (w != NULL && tws_ip_packet_read(in, &p) == TWS_OK)
+        tws_ip_device_write(&w->device, in, &p);
 }
 
 /* ---- addresses and routes ---- */
@@ -399,7 +393,7 @@ static tws_err start(struct way *w)
         errno = EPERM;
         return TWS_SYS;
     }
-    err = tws_ip_device_open(&w->device, c->device, c->mtu);
+    err = tws_ip_device_open(&w->device, w->inlet->ingress->loop, c->device, c->mtu);
     if (err == TWS_OK && c->naddresses > 0)
         err = tws_ip_device_set_addresses(&w->device, c->addresses, c->naddresses);
     if (err == TWS_OK)

@@ -74,12 +74,23 @@ static tws_err set_up(struct tws_ip_device *d, uint32_t mtu)
                                                                    : complain(d, "up", how);
 }
 
-tws_err tws_ip_device_open(struct tws_ip_device *d, const char *name, uint32_t mtu)
+static void on_turn_end(struct tws_task *t);
+
+/* Packets lie on 16 bytes, a frame's header in front of them. */
+#define PACKET_AT  16u
+#define BUFFER_MAX (PACKET_AT + 65584u)
+_Static_assert(BUFFER_MAX >= PACKET_AT + TWS_IP_PACKET_MAX, "room for a packet");
+
+tws_err tws_ip_device_open(struct tws_ip_device *d, struct tws_loop *loop, const char *name,
+                           uint32_t mtu)
 {
-    *d = (struct tws_ip_device){.tun = {.fd = -1}, .rtnl = {.fd = -1}};
-    d->packet = malloc(TWS_IP_PACKET_MAX);
-    if (d->packet == NULL)
+    *d = (struct tws_ip_device){.tun = {.fd = -1}, .rtnl = {.fd = -1}, .loop = loop};
+    d->buffers = malloc(2 * (size_t)BUFFER_MAX);
+    if (d->buffers == NULL)
         return TWS_NOMEM;
+    d->packet = d->buffers + PACKET_AT;
+    d->join = tws_ip_join(d->buffers + BUFFER_MAX + PACKET_AT - TWS_IP_FRAME_HEADER);
+    tws_task_init(&d->turn_task, on_turn_end);
     tws_err err = tws_tun_open(name, &d->tun);
     if (err != TWS_OK) {
         err = cannot_open(name);
@@ -111,19 +122,20 @@ static void restore(struct tws_ip_device *d)
 
 void tws_ip_device_close(struct tws_ip_device *d)
 {
-    if (d->packet == NULL)
+    if (d->buffers == NULL)
         return;
+    tws_task_cancel(&d->turn_task);
     if (d->tun.prepared && d->rtnl.fd >= 0)
         restore(d);
     tws_rtnl_close(&d->rtnl);
     tws_tun_close(&d->tun);
-    free(d->packet);
+    free(d->buffers);
     *d = (struct tws_ip_device){.tun = {.fd = -1}, .rtnl = {.fd = -1}};
 }
 
 bool tws_ip_device_is_open(const struct tws_ip_device *d)
 {
-    return d->packet != NULL;
+    return d->buffers != NULL;
 }
 
 /* ---- what it is like ---- */
@@ -227,15 +239,34 @@ char tws_ip_setting(const char *path)
 
 /* ---- packets ---- */
 
-/* 0: none waits. */
+/* Bytes of a frame, or of a packet; 0: none waits. */
 static size_t read_one(struct tws_ip_device *d)
 {
+    size_t header = d->tun.offload ? TWS_IP_FRAME_HEADER : 0;
     ssize_t n;
 
     do
-        n = read(d->tun.fd, d->packet, TWS_IP_PACKET_MAX);
+        n = read(d->tun.fd, d->packet - header, header + TWS_IP_PACKET_MAX);
     while (n < 0 && errno == EINTR);
     return n > 0 ? (size_t)n : 0;
+}
+
+/* How many packets there were in it. */
+static unsigned hand_over(struct tws_ip_device *d, size_t n, tws_ip_take_fn *take, void *arg)
+{
+    struct tws_ip_cut cut;
+    unsigned count = 0;
+    uint8_t *packet;
+
+    if (!d->tun.offload) {
+        take(arg, d->packet, n);
+        return 1;
+    }
+    if (tws_ip_cut_begin(&cut, d->packet - TWS_IP_FRAME_HEADER, n) != TWS_OK)
+        return 1;
+    for (; tws_ip_cut_next(&cut, &packet, &n); count++)
+        take(arg, packet, n);
+    return count;
 }
 
 void tws_ip_device_drain(struct tws_ip_device *d, struct tws_io *io, tws_ip_take_fn *take,
@@ -243,21 +274,65 @@ void tws_ip_device_drain(struct tws_ip_device *d, struct tws_io *io, tws_ip_take
 {
     size_t bytes = 0, n;
 
-    for (unsigned i = 0; i < TURN_PACKETS && bytes < TURN_BYTES; i++, bytes += n) {
+    for (unsigned packets = 0; packets < TURN_PACKETS && bytes < TURN_BYTES; bytes += n) {
         n = read_one(d);
         if (n == 0)
             return;
-        take(arg, d->packet, n);
+        packets += hand_over(d, n, take, arg);
     }
     tws_io_again(io, TWS_IO_READ);
 }
 
-bool tws_ip_device_write(struct tws_ip_device *d, struct tws_span packet)
+static void write_one(struct tws_ip_device *d, struct tws_span in)
 {
     ssize_t n;
 
     do
-        n = write(d->tun.fd, packet.p, packet.n);
+        n = write(d->tun.fd, in.p, in.n);
     while (n < 0 && errno == EINTR);
-    return n == (ssize_t)packet.n;
+}
+
+static void write_joined(struct tws_ip_device *d)
+{
+    struct tws_span frame = tws_ip_join_end(&d->join);
+
+    if (frame.n > 0)
+        write_one(d, frame);
+}
+
+static void on_turn_end(struct tws_task *t)
+{
+    write_joined(TWS_CONTAINER(t, struct tws_ip_device, turn_task));
+}
+
+static bool join(struct tws_ip_device *d, struct tws_span in, const struct tws_ip_packet *p)
+{
+    if (tws_ip_join_add(&d->join, in, p))
+        return true;
+    write_joined(d);
+    return tws_ip_join_add(&d->join, in, p);
+}
+
+/* A copy is needed to change it, or to have the frame's header in front: what comes is only lent.
+ */
+static void write_alone(struct tws_ip_device *d, struct tws_span in, const struct tws_ip_packet *p)
+{
+    size_t header = d->tun.offload ? TWS_IP_FRAME_HEADER : 0;
+
+    memset(d->packet - header, 0, header);
+    memcpy(d->packet, in.p, in.n);
+    if (tws_ip_packet_is_syn(in, p))
+        tws_ip_packet_clamp(d->packet, in.n, p, d->mtu);
+    write_one(d, (struct tws_span){d->packet - header, header + in.n});
+}
+
+void tws_ip_device_write(struct tws_ip_device *d, struct tws_span packet,
+                         const struct tws_ip_packet *p)
+{
+    if (packet.n > TWS_IP_PACKET_MAX)
+        return;
+    if (d->tun.offload && join(d, packet, p))
+        tws_task_post(d->loop, &d->turn_task);
+    else
+        write_alone(d, packet, p);
 }

@@ -52,7 +52,7 @@ static void tell_ready(const struct tws_ip_hub *hub)
 static tws_err open_device(struct tws_ip_hub *hub)
 {
     const struct tws_tun_config *c = hub->cfg->tun;
-    tws_err err = tws_ip_device_open(&hub->device, c->device, c->mtu);
+    tws_err err = tws_ip_device_open(&hub->device, hub->loop, c->device, c->mtu);
 
     hub->nnets = c->naddresses;
     memcpy(hub->nets, c->addresses, c->naddresses * sizeof *c->addresses);

@@ -1,7 +1,9 @@
 """test_tun.py - IP links: real packets through real devices, in network namespaces."""
+import hashlib
 import json
 import os
 import pwd
+import random
 import re
 import signal
 import stat
@@ -107,6 +109,33 @@ class Tun(tws_e2e.Case):
             rate = json.loads(shown)["end"]["sum_received"]["bits_per_second"]
             self.assertGreater(rate, 20e6)
             print(f"[{rate / 1e6:.0f} Mbit/s]", end=" ")
+
+    def lengths(self, namespace, device):
+        """Bytes of the average packet that the kernel put into a device, and of those it got out of it."""
+        stats = json.loads(self.on(namespace, "ip", "-s", "-j", "link", "show", "dev", device))[0]["stats64"]
+        return [stats[way]["bytes"] / max(stats[way]["packets"], 1) for way in ("tx", "rx")]
+
+    def test_bulk_of_both_families_passes_the_kernel_in_super_packets_and_arrives_whole(self):
+        self.bring_up(forward={"routes": ["10.80.100.0/24", "fd80:100::/64"]})
+        data = random.Random(1).randbytes(8 * tws_e2e.MIB)
+        digest = hashlib.sha256(data).digest()
+
+        def swap(peer):
+            peer.sendall(hashlib.sha256(tws_e2e.read_exactly(peer, len(data))).digest())
+            peer.sendall(data)
+        for host in (INNER4, INNER6):
+            service = self.inner_service(swap, host)
+            with self.net.inside(self.net.clients[0]):
+                peer = tws_e2e.connect(service.port, host, timeout=60)
+            with peer:
+                peer.sendall(data)
+                self.assertEqual(tws_e2e.read_exactly(peer, 32), digest)
+                self.assertEqual(hashlib.sha256(tws_e2e.read_exactly(peer, len(data))).digest(), digest)
+        for namespace, device in ((self.net.clients[0], "tun-c"), (self.net.server, "tun-s")):
+            lengths = self.lengths(namespace, device)
+            # Data one way, acknowledgements the other: an average above the MTU is one of super packets.
+            self.assertGreater(min(lengths), 1500, f"{device}: {lengths}")
+            print([round(n) for n in lengths], end=" ")
 
     def test_large_packets_fit_when_both_ends_have_a_large_mtu(self):
         self.bring_up(tun={"device": "tun-s", "address": ["10.9.0.1/24"], "mtu": 9000}, forward={"mtu": 16000})

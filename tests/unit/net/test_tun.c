@@ -9,7 +9,10 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/ethtool.h>
 #include <linux/if_tun.h>
+#include <linux/sockios.h>
+#include <linux/virtio_net.h>
 #include <netinet/in.h>
 
 static struct tws_prefix prefix(const char *ip, uint8_t bits)
@@ -63,10 +66,11 @@ START_TEST(a_device_carries_packets_both_ways_and_is_gone_with_its_descriptor)
     struct tws_rtnl r;
     struct tws_tun t;
     struct tws_prefix own = prefix("10.9.0.1", 24);
-    uint8_t packet[128];
+    uint8_t frame[128];
 
     if (!begin(&r, &t))
         return;
+    const uint8_t *packet = frame + (t.offload ? sizeof(struct virtio_net_hdr) : 0);
     ck_assert_str_eq(t.name, "tun-a");
     ck_assert(!t.prepared);
     ck_assert_int_eq(tws_rtnl_address(&r, TWS_RTNL_ADD, t.index, &own), TWS_OK);
@@ -76,11 +80,11 @@ START_TEST(a_device_carries_packets_both_ways_and_is_gone_with_its_descriptor)
     ck_assert_int_eq(sendto(fd, "hello", 5, 0, (struct sockaddr *)&to, sizeof to), 5);
     ssize_t n;
     do /* the kernel has packets of its own to send, for IPv6 */
-        n = read(t.fd, packet, sizeof packet);
+        n = read(t.fd, frame, sizeof frame);
     while (n > 0 && packet[0] >> 4 != 4);
-    ck_assert_int_eq(n, 33);
+    ck_assert_int_eq(n, 33 + (packet - frame));
     ck_assert_mem_eq(packet + 28, "hello", 5);
-    ck_assert_int_eq(read(t.fd, packet, sizeof packet) < 0 || packet[0] >> 4 == 6, 1);
+    ck_assert_int_eq(read(t.fd, frame, sizeof frame) < 0 || packet[0] >> 4 == 6, 1);
     close(fd);
     unsigned index = t.index;
     tws_tun_close(&t);
@@ -146,6 +150,55 @@ START_TEST(a_prepared_device_is_known_as_such_and_stays)
     ck_assert(dev.up && !dev.in_use);
     ck_assert_int_eq(tws_tun_open("tun-a", &t), TWS_OK);
     ck_assert(t.prepared);
+    end(&r, &t);
+}
+END_TEST
+
+/* Whether the kernel leaves segmentation to whoever reads the device. */
+static bool has_offload(const struct tws_tun *t)
+{
+    struct ethtool_value value = {.cmd = ETHTOOL_GTSO};
+    struct ifreq req = {.ifr_data = (char *)&value};
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    memcpy(req.ifr_name, t->name, sizeof req.ifr_name);
+    ck_assert_int_eq(ioctl(fd, SIOCETHTOOL, &req), 0);
+    close(fd);
+    return value.data != 0;
+}
+
+START_TEST(a_prepared_device_gives_plain_packets_again_when_it_is_closed)
+{
+    struct tws_rtnl r;
+    struct tws_tun t;
+
+    if (!begin(&r, &t))
+        return;
+    ck_assert_int_eq(ioctl(t.fd, TUNSETPERSIST, 1), 0);
+    ck_assert(has_offload(&t) == t.offload);
+    tws_tun_close(&t);
+    ck_assert(!has_offload(&t));
+    tws_rtnl_close(&r);
+}
+END_TEST
+
+START_TEST(a_header_that_another_program_chose_is_not_kept)
+{
+    int size = 12;
+    struct tws_rtnl r;
+    struct tws_tun t;
+
+    if (!begin(&r, &t))
+        return;
+    if (t.offload) {
+        ck_assert_int_eq(ioctl(t.fd, TUNSETPERSIST, 1), 0);
+        ck_assert_int_eq(ioctl(t.fd, TUNSETVNETHDRSZ, &size), 0);
+        tws_tun_close(&t);
+        ck_assert_int_eq(tws_tun_open("tun-a", &t), TWS_OK);
+        ck_assert(t.offload && has_offload(&t));
+        ck_assert_int_eq(ioctl(t.fd, TUNGETVNETHDRSZ, &size), 0);
+        ck_assert_int_eq(size, 10);
+    }
     end(&r, &t);
 }
 END_TEST
@@ -348,6 +401,8 @@ int main(void)
     tcase_add_test(tc, devices_without_a_name_are_numbered);
     tcase_add_test(tc, a_device_that_cannot_be_had_says_what_to_do);
     tcase_add_test(tc, a_prepared_device_is_known_as_such_and_stays);
+    tcase_add_test(tc, a_prepared_device_gives_plain_packets_again_when_it_is_closed);
+    tcase_add_test(tc, a_header_that_another_program_chose_is_not_kept);
     tcase_add_test(tc, a_device_is_set_up_and_described);
     tcase_add_test(tc, routes_and_rules_lead_the_way);
     tcase_add_test(tc, only_what_nobody_uses_is_stale);
