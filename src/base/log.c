@@ -97,3 +97,12 @@ int tws_log_allow(struct tws_log_limit *l, uint64_t now_us)
     l->tokens_milli -= 1000;
     return 1;
 }
+
+const char *tws_log_unsaid(struct tws_log_limit *l, char out[TWS_LOG_UNSAID])
+{
+    out[0] = '\0';
+    if (l->dropped > 0)
+        (void)snprintf(out, TWS_LOG_UNSAID, " unsaid=%u", (unsigned)l->dropped);
+    l->dropped = 0;
+    return out;
+}

@@ -40,15 +40,14 @@ static void end_visit(struct visit *v)
 static void log_refusal(struct visit *v, const char *why)
 {
     struct tws_server *s = v->server;
-    char from[TWS_HOSTPORT_TEXT];
+    char from[TWS_HOSTPORT_TEXT], unsaid[TWS_LOG_UNSAID];
 
     s->handshakes_refused++;
     if (!tws_log_allow(&s->refused_limit, tws_loop_now(s->loop)))
         return;
     tws_sockaddr_format(&v->peer, from, sizeof from);
-    tws_log(TWS_LOG_WARN, "handshake refused", "peer=%s reason=\"%s\" unsaid=%u", from, why,
-            (unsigned)s->refused_limit.dropped);
-    s->refused_limit.dropped = 0;
+    tws_log(TWS_LOG_WARN, "handshake refused", "peer=%s reason=\"%s\"%s", from, why,
+            tws_log_unsaid(&s->refused_limit, unsaid));
 }
 
 /* Whoever has not proved a key gets this and nothing else. */

@@ -43,10 +43,14 @@ void tws_log_quoted(char *text, size_t n);
 struct tws_log_limit {
     uint64_t last_us;
     uint32_t tokens_milli;
-    uint32_t dropped; /* since the last line that was let through */
+    uint32_t dropped; /* since tws_log_unsaid() */
 };
 
 /* Whether the line may go out at `now_us`. */
 int tws_log_allow(struct tws_log_limit *l, uint64_t now_us);
+/* What a line that may go out says of those that did not: " unsaid=3", or nothing. They are said
+ * then. */
+#define TWS_LOG_UNSAID 24
+const char *tws_log_unsaid(struct tws_log_limit *l, char out[TWS_LOG_UNSAID]);
 
 #endif

@@ -113,6 +113,18 @@ START_TEST(ten_lines_at_once_then_one_a_second)
 }
 END_TEST
 
+START_TEST(what_was_not_said_is_counted_once_and_nothing_is_not_said)
+{
+    struct tws_log_limit l = {0};
+    char text[TWS_LOG_UNSAID];
+
+    for (int i = 0; i < 13; i++)
+        (void)tws_log_allow(&l, 5000000);
+    ck_assert_str_eq(tws_log_unsaid(&l, text), " unsaid=3");
+    ck_assert_str_eq(tws_log_unsaid(&l, text), "");
+}
+END_TEST
+
 START_TEST(asking_often_does_not_stop_the_refill)
 {
     struct tws_log_limit l = {0};
@@ -137,6 +149,7 @@ int main(void)
     tcase_add_test(tc, a_peers_word_cannot_forge_another_value);
     tcase_add_test(tc, a_long_line_ends_at_its_limit);
     tcase_add_test(tc, ten_lines_at_once_then_one_a_second);
+    tcase_add_test(tc, what_was_not_said_is_counted_once_and_nothing_is_not_said);
     tcase_add_test(tc, asking_often_does_not_stop_the_refill);
     return run_suite("base/log", tc);
 }
