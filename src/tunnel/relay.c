@@ -37,7 +37,6 @@ struct relay {
     uint16_t reason;    /* why it ended before its time; 0: it did not */
     uint8_t read_over;  /* nothing more is read from the socket */
     uint8_t write_over; /* nothing more is written to it */
-    uint8_t told;       /* an edge said that there is something to read */
     uint8_t hung_up;    /* RDHUP, HUP or ERR was seen */
     uint8_t urgent;     /* so was urgent data: a read may stop there, and not because it has all */
     uint8_t broken;     /* the local side reset the connection: read what is left, then reset */
@@ -200,9 +199,8 @@ static void pull(struct tws_local *local, const struct tws_pull *p)
     bool early = tws_front_has_early(r->front);
     ssize_t n = early ? tws_front_read(r->front, p->buf, room) : read(r->io.fd, p->buf, room);
     if (n > 0) {
-        /* What came behind early bytes has its own edge: they were read before it was watched. */
-        bool more = early ? tws_front_has_early(r->front) || r->told
-                          : (size_t)n == room || r->hung_up || r->urgent;
+        /* The edge of what came behind early bytes may have passed while they waited for credit. */
+        bool more = early || (size_t)n == room || r->hung_up || r->urgent;
         size_t kept = (size_t)n;
         if (r->up != NULL)
             tws_throttle_take(r->up, (size_t)n);
@@ -417,10 +415,8 @@ static void on_io(struct tws_io *io, unsigned events)
         on_hang_up(r, (events & TWS_IO_ERROR) != 0);
     if (events & TWS_IO_URGENT)
         r->urgent = 1;
-    if ((events & (TWS_IO_READ | TWS_IO_HUP)) && !r->read_over) {
-        r->told = 1;
+    if ((events & (TWS_IO_READ | TWS_IO_HUP)) && !r->read_over)
         tws_channel_set_ready(r->local.channel, true, now_of(r));
-    }
     if (events & TWS_IO_WRITE)
         deliver(r);
     tws_carrier_kick(r->local.carrier);
