@@ -43,7 +43,7 @@ struct world {
     struct tws_forward forwards[2]; /* to the target, and to a port nobody listens on */
     struct tws_server *server;
     struct tws_client *client;
-    uint16_t forward_port[2];
+    uint16_t forward_port[8];
     int target; /* listening */
 
     pthread_t thread;
@@ -195,14 +195,11 @@ static inline int bind_any(void)
     return fd;
 }
 
-/* A port that was free a moment ago, and to which nobody listens. */
+/* A port to which nobody listens. It stays bound until the test's process ends, which keeps the
+ * kernel from giving it to anybody else, and not a listener (SO_REUSEADDR) from opening there. */
 static inline uint16_t free_port(void)
 {
-    int fd = bind_any();
-    uint16_t port = port_of(fd);
-
-    close(fd);
-    return port;
+    return port_of(bind_any());
 }
 
 static inline struct tws_hostport local_port(uint16_t port)
