@@ -28,12 +28,14 @@ static tws_err open_in(struct tws_pool *p, const struct tws_open *open, struct t
     return tws_pool_open(p, (struct tws_span){payload, w.len}, ch);
 }
 
-/* Where the configuration says; if that one takes no more channels, the next best. */
+/* Where the configuration says; if that one takes no more channels, the next best. TWS_NOMEM, not
+ * TWS_BLOCKED, when memory was all that was missing: nothing would say that it is there again. */
 static tws_err open_channel(void *arg, const struct tws_open *open, struct tws_carrier **carrier,
                             struct tws_channel **ch)
 {
     struct tws_client *c = arg;
     struct tws_candidate list[TWS_SERVERS_MAX];
+    tws_err why = TWS_BLOCKED;
 
     for (size_t i = 0; i < c->ncurrent; i++)
         list[i] = (struct tws_candidate){.ready = tws_pool_ready(c->current[i]),
@@ -41,10 +43,13 @@ static tws_err open_channel(void *arg, const struct tws_open *open, struct tws_c
     for (;;) {
         size_t i = tws_balance_pick(c->cfg->balance, list, c->ncurrent, &c->turn);
         if (i == c->ncurrent)
-            return TWS_BLOCKED;
+            return why;
         *carrier = c->current[i]->carrier; /* opening may retire the pool */
-        if (open_in(c->current[i], open, ch) == TWS_OK)
+        tws_err err = open_in(c->current[i], open, ch);
+        if (err == TWS_OK)
             return TWS_OK;
+        if (err == TWS_NOMEM)
+            why = err;
         list[i].ready = false;
     }
 }

@@ -305,14 +305,20 @@ static void take_terms(struct tws_flow_entry *e, struct tws_judge *j)
     e->down = terms.down;
 }
 
-/* TWS_BLOCKED: not now. */
+/* TWS_BLOCKED: not now. TWS_NOMEM: it is gone, its next datagram is another try. */
 static tws_err open_channel(struct tws_flow_entry *e)
 {
     struct tws_flows *t = e->table;
     struct tws_carrier *carrier = NULL;
     struct tws_channel *ch = NULL;
 
-    if (t->cfg.events->open(t->cfg.events_arg, e->open, &carrier, &ch) != TWS_OK) {
+    tws_err err = t->cfg.events->open(t->cfg.events_arg, e->open, &carrier, &ch);
+    if (err == TWS_NOMEM) {
+        t->ended.dropped++;
+        end(e, TWS_CODE_RESOURCES);
+        return err;
+    }
+    if (err != TWS_OK) {
         start_sweep(t);
         return TWS_BLOCKED;
     }
@@ -352,7 +358,7 @@ void tws_flows_ready(struct tws_flows *t)
     struct tws_flow_entry *e;
 
     while ((e = first_of(&t->waiting)) != NULL)
-        if (open_channel(e) != TWS_OK)
+        if (open_channel(e) == TWS_BLOCKED)
             return;
 }
 

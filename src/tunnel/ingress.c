@@ -9,6 +9,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -98,6 +99,16 @@ static tws_err start_relay(struct tws_ingress *in, const struct tws_arrival *a,
     return err;
 }
 
+static void tell_closed(struct tws_ingress *in, const struct tws_arrival *a, const char *why)
+{
+    char target[TWS_HOSTPORT_TEXT];
+
+    if (!tws_log_allow(&in->limit, tws_loop_now(in->loop)))
+        return;
+    tws_target_format(&a->target, target, sizeof target);
+    tws_log(TWS_LOG_WARN, "connection closed", "target=%s reason=\"%s\"", target, why);
+}
+
 /* Closes it, with the answer that its protocol has for `code`. */
 static void turn_away(struct tws_ingress *in, const struct tws_arrival *a, uint16_t code)
 {
@@ -130,8 +141,10 @@ static tws_err open_now(struct tws_inlet *l, const struct tws_arrival *a)
         return err;
     if (err != TWS_OK)
         turn_away(in, a, TWS_CODE_RESOURCES);
-    else if (start_relay(in, a, carrier, ch) != TWS_OK)
+    else if ((err = start_relay(in, a, carrier, ch)) != TWS_OK)
         tws_channel_reset(ch, TWS_CODE_RESOURCES, NULL, tws_loop_now(in->loop));
+    if (err == TWS_NOMEM)
+        tell_closed(in, a, tws_err_text(err));
     return TWS_OK;
 }
 
@@ -193,13 +206,10 @@ void tws_ingress_ready(struct tws_ingress *in)
 
 static void tell_no_link(struct tws_ingress *in, const struct waiting *w)
 {
-    char target[TWS_HOSTPORT_TEXT];
+    char why[64];
 
-    if (!tws_log_allow(&in->limit, tws_loop_now(in->loop)))
-        return;
-    tws_target_format(&w->arrival.target, target, sizeof target);
-    tws_log(TWS_LOG_WARN, "connection closed",
-            "target=%s reason=\"no link to the server for %u ms\"", target, (unsigned)in->wait_ms);
+    (void)snprintf(why, sizeof why, "no link to the server for %u ms", (unsigned)in->wait_ms);
+    tell_closed(in, &w->arrival, why);
 }
 
 /* Those at their time's end are closed, unless a link is there and only the peer's channel limit
@@ -243,6 +253,7 @@ static void wait_in_line(struct tws_inlet *l, const struct tws_arrival *a)
     struct waiting *w = new_waiting(l, a);
 
     if (w == NULL) {
+        tell_closed(in, a, tws_err_text(TWS_NOMEM));
         turn_away(in, a, TWS_CODE_RESOURCES);
         return;
     }

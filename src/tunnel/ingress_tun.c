@@ -363,8 +363,11 @@ static void try_open(struct way *w)
     if (w->next != NULL || tws_timer_running(&w->retry))
         return;
     struct end *e = calloc(1, sizeof *e);
-    if (e == NULL || in->events->open(in->arg, &open, &carrier, &ch) != TWS_OK) {
-        free(e); /* tun_ready() comes when it is worth another try */
+    tws_err err = e == NULL ? TWS_NOMEM : in->events->open(in->arg, &open, &carrier, &ch);
+    if (err != TWS_OK) {
+        free(e); /* tun_ready() comes when it is worth another try, unless memory is missing */
+        if (err == TWS_NOMEM)
+            pause_and_retry(w);
         return;
     }
     e->way = w;

@@ -291,7 +291,10 @@ static void ask(struct wish *w)
 
     tws_open_write(&out, &open);
     assert(!out.failed);
-    if (tws_pool_open(r->pool, (struct tws_span){payload, out.len}, &ch) != TWS_OK)
+    tws_err err = tws_pool_open(r->pool, (struct tws_span){payload, out.len}, &ch);
+    if (err == TWS_NOMEM)
+        ask_again_later(w);
+    if (err != TWS_OK)
         return;              /* tws_reverse_ready() comes again */
     if (r->pool->retiring) { /* with this id; its wishes are gone */
         tws_channel_reset(ch, TWS_CODE_NONE, NULL, now_of(r));

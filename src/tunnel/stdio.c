@@ -347,7 +347,10 @@ static void try_to_open(struct tws_stdio *s)
     struct tws_carrier *carrier = NULL;
     struct tws_channel *ch = NULL;
 
-    if (s->cfg.events->open(s->cfg.events_arg, &open, &carrier, &ch) != TWS_OK)
+    tws_err err = s->cfg.events->open(s->cfg.events_arg, &open, &carrier, &ch);
+    if (err == TWS_NOMEM)
+        tws_timer_start(&s->timer, LOOK_AGAIN_US); /* nobody says when there is memory again */
+    if (err != TWS_OK)
         return;
     if (attach(s, carrier, ch) == TWS_OK)
         return;
