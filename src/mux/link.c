@@ -3,7 +3,7 @@
  *
  * A link that is given up becomes a grave: its log waits for the peer's DEAD, and our own DEAD is
  * owed until an ACK covers it. When both are done the grave is freed; only its id is remembered.
- * docs/protocol.md, "Why nothing is lost", has the rules and what breaks without each.
+ * docs/protocol.md, "When a link dies", has the rules and what breaks without each.
  */
 #include "session_priv.h"
 

@@ -16,7 +16,8 @@ FAULTS = os.path.join(FIXTURES, "src/mux/faults.c")
 EXPECTED = {
     "check_banned.py": [r"strcpy: ", r"malloc: the core", r"'TODO'", r"#if 0"],
     "check_cppcheck.sh": [r"a\[2\].*out of bounds|arrayIndexOutOfBounds"],
-    "check_docs.py": [r"gone\.md: no such file", r"#there: no such heading"],
+    "check_docs.py": [r"gone\.md: no such file", r"#there: no such heading", r"gone\.c: no such file",
+                      r"docs/broken\.md, \"Gone\": no such heading"],
     "check_format.sh": [r"faults\.c:15:\d+: error"],
     "check_layers.py": [r"loop\.h: net is not below mux", r"libwebsockets\.h belongs to ws", r"socket\.h: mux is plain C11"],
     "check_python.sh": [r"undefined name", r"imported but unused"],

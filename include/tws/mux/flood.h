@@ -1,6 +1,6 @@
 /*
- * flood.h - a token bucket for things a peer may do, but not in floods (docs/protocol.md, "What a
- * hostile peer meets").
+ * flood.h - a token bucket for things a peer may do, but not in floods (docs/protocol.md,
+ * "Hostile peers").
  */
 #ifndef TWS_MUX_FLOOD_H
 #define TWS_MUX_FLOOD_H

@@ -10,7 +10,7 @@
  *
  * A channel belongs to the session, not to a link: every message that matters is kept in its
  * link's log until the peer acknowledged it, and what a dead link did not deliver goes again over
- * another (docs/protocol.md, "Why nothing is lost").
+ * another (docs/protocol.md, "Links and the message log").
  *
  * Rules for the caller:
  *  - After every call that takes `now`, drain next_event() until it returns false.
@@ -32,8 +32,8 @@ struct tws_link;
 /* Free bytes in front of every message returned by next_message(), for the transport's header. */
 #define TWS_SESSION_HEADROOM 16
 
-/* Which link carries what (docs/protocol.md, "Which frame, which link"). The client chooses; its
- * LINK frames tell the server, so that both directions follow. */
+/* Which link carries what (docs/protocol.md, "Choosing what to send where"). The client chooses;
+ * its LINK frames tell the server, so that both directions follow. */
 enum tws_schedule {
     TWS_SCHEDULE_AUTO,          /* a channel stays with its link while that one is good */
     TWS_SCHEDULE_ROUND_ROBIN,   /* every message on the next link that takes one */
