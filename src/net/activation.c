@@ -146,12 +146,9 @@ static bool listens(int fd)
 /* Its address, if it is of that type, and of streams listens; len 0 otherwise. */
 static struct tws_sockaddr address_of(int fd, int type)
 {
-    struct tws_sockaddr sa = {.len = sizeof sa.ss};
-
-    if (!has_type(fd, type) || (type == SOCK_STREAM && !listens(fd)) ||
-        getsockname(fd, (struct sockaddr *)&sa.ss, &sa.len) != 0)
-        sa.len = 0;
-    return sa;
+    if (!has_type(fd, type) || (type == SOCK_STREAM && !listens(fd)))
+        return (struct tws_sockaddr){.len = 0};
+    return tws_socket_address(fd);
 }
 
 struct where {

@@ -123,11 +123,10 @@ int tws_dial_outcome(int fd, unsigned events, const struct tws_sockaddr *to,
     /* Writable and not hung up is connected; anything else is worth asking. */
     int error = (events & (TWS_IO_WRITE | TWS_IO_HUP)) == TWS_IO_WRITE ? 0 : ask_kernel(fd);
 
-    *own = (struct tws_sockaddr){.len = sizeof own->ss};
+    own->len = 0;
     if (error != 0)
         return error;
-    if (getsockname(fd, (struct sockaddr *)&own->ss, &own->len) != 0)
-        own->len = 0;
+    *own = tws_socket_address(fd);
     return own->len != 0 && is_same(own, to) ? ECONNREFUSED : 0;
 }
 

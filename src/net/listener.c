@@ -392,14 +392,12 @@ tws_err tws_listener_adopt(struct tws_loop *loop, const int *fds, size_t n,
 tws_err tws_listener_set_transparent(struct tws_listener *l, uint32_t mark)
 {
     for (unsigned i = 0; i < l->count; i++) {
-        struct sockaddr_storage at;
-        socklen_t len = sizeof at;
         int fd = l->sockets[i].io.fd;
+        struct tws_sockaddr at = tws_socket_address(fd);
 
-        if (getsockname(fd, (struct sockaddr *)&at, &len) != 0 ||
-            setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof mark) != 0)
+        if (at.len == 0 || setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof mark) != 0)
             return TWS_SYS;
-        if (tws_socket_set_transparent(fd, at.ss_family) != TWS_OK)
+        if (tws_socket_set_transparent(fd, at.ss.ss_family) != TWS_OK)
             return TWS_SYS;
     }
     return TWS_OK;
@@ -416,7 +414,5 @@ void tws_listener_close(struct tws_listener *l)
 
 void tws_listener_address(const struct tws_listener *l, struct tws_sockaddr *out)
 {
-    *out = (struct tws_sockaddr){.len = sizeof out->ss};
-    if (getsockname(l->sockets[0].io.fd, (struct sockaddr *)&out->ss, &out->len) != 0)
-        out->len = 0;
+    *out = tws_socket_address(l->sockets[0].io.fd);
 }

@@ -21,8 +21,8 @@ static void unmap(struct tws_sockaddr *sa)
 
 tws_err tws_origdst_own(int fd, struct tws_sockaddr *out)
 {
-    *out = (struct tws_sockaddr){.len = sizeof out->ss};
-    if (getsockname(fd, (struct sockaddr *)&out->ss, &out->len) != 0)
+    *out = tws_socket_address(fd);
+    if (out->len == 0)
         return TWS_SYS;
     unmap(out);
     return TWS_OK;

@@ -116,6 +116,25 @@ static void set_int(int fd, int level, int option, int value)
     setsockopt(fd, level, option, &value, sizeof value);
 }
 
+struct tws_sockaddr tws_socket_address(int fd)
+{
+    struct tws_sockaddr sa = {.len = sizeof sa.ss};
+
+    if (getsockname(fd, (struct sockaddr *)&sa.ss, &sa.len) != 0)
+        sa.len = 0;
+    return sa;
+}
+
+uint16_t tws_socket_port(int fd)
+{
+    struct tws_sockaddr sa = tws_socket_address(fd);
+    struct tws_ip ip;
+    uint16_t port = 0;
+
+    tws_sockaddr_get(&sa, &ip, &port);
+    return port;
+}
+
 void tws_socket_set_nodelay(int fd)
 {
     set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);

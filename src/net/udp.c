@@ -84,17 +84,6 @@ static bool has_no_ipv6(int error)
     return error == EAFNOSUPPORT || error == EADDRNOTAVAIL || error == EPROTONOSUPPORT;
 }
 
-static uint16_t port_of(int fd)
-{
-    struct tws_sockaddr sa = {.len = sizeof sa.ss};
-    struct tws_ip ip;
-    uint16_t port = 0;
-
-    if (getsockname(fd, (struct sockaddr *)&sa.ss, &sa.len) == 0)
-        tws_sockaddr_get(&sa, &ip, &port);
-    return port;
-}
-
 /* 127.0.0.1 and, where there is one, ::1, on the same port. */
 static tws_err bind_localhost(uint16_t port, int fds[TWS_UDP_SOCKETS], unsigned *n)
 {
@@ -102,7 +91,7 @@ static tws_err bind_localhost(uint16_t port, int fds[TWS_UDP_SOCKETS], unsigned 
         if (bind_ip("127.0.0.1", port, ONE_STACK, &fds[0]) != TWS_OK)
             return TWS_SYS;
         *n = 1;
-        if (bind_ip("::1", port_of(fds[0]), ONE_STACK, &fds[1]) == TWS_OK) {
+        if (bind_ip("::1", tws_socket_port(fds[0]), ONE_STACK, &fds[1]) == TWS_OK) {
             *n = 2;
             return TWS_OK;
         }
@@ -133,12 +122,11 @@ tws_err tws_udp_bind(const struct tws_hostport *hp, int fds[TWS_UDP_SOCKETS], un
 
 tws_err tws_udp_adopt(int fd)
 {
-    struct tws_sockaddr sa = {.len = sizeof sa.ss};
+    struct tws_sockaddr sa = tws_socket_address(fd);
     int type = 0, flags = fcntl(fd, F_GETFL);
     socklen_t len = sizeof type;
 
-    if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) != 0 ||
-        getsockname(fd, (struct sockaddr *)&sa.ss, &sa.len) != 0)
+    if (sa.len == 0 || getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) != 0)
         return TWS_SYS;
     if (type != SOCK_DGRAM || (sa.ss.ss_family != AF_INET && sa.ss.ss_family != AF_INET6)) {
         errno = EPROTOTYPE;

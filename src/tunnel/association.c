@@ -127,9 +127,9 @@ static void answer(const struct tws_arrival *a, enum tws_socks_reply reply, stru
 /* Our end of it, as the client sees it. */
 static bool own_address(int fd, struct tws_target *out)
 {
-    struct tws_sockaddr sa = {.len = sizeof sa.ss};
+    struct tws_sockaddr sa = tws_socket_address(fd);
 
-    if (getsockname(fd, (struct sockaddr *)&sa.ss, &sa.len) != 0)
+    if (sa.len == 0)
         return false;
     *out = tws_address_target(&sa);
     return out->ip.family != 0;

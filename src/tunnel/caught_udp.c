@@ -87,31 +87,19 @@ static void deliver(void *owner, struct tws_span key, struct tws_span in)
 
 static tws_err make_catching(int fd)
 {
-    struct sockaddr_storage at;
-    socklen_t len = sizeof at;
+    struct tws_sockaddr at = tws_socket_address(fd);
     uint32_t mark = TWS_MARK_OWN;
     int on = 1, error = 0;
 
-    if (getsockname(fd, (struct sockaddr *)&at, &len) != 0)
+    if (at.len == 0)
         return TWS_SYS;
-    if (at.ss_family == AF_INET6)
+    if (at.ss.ss_family == AF_INET6)
         error = setsockopt(fd, IPPROTO_IPV6, IPV6_RECVORIGDSTADDR, &on, sizeof on);
     else
         error = setsockopt(fd, IPPROTO_IP, IP_RECVORIGDSTADDR, &on, sizeof on);
     if (error != 0 || setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof mark) != 0)
         return TWS_SYS;
-    return tws_socket_set_transparent(fd, at.ss_family);
-}
-
-static uint16_t port_of(int fd)
-{
-    struct tws_sockaddr sa = {.len = sizeof sa.ss};
-    struct tws_ip ip;
-    uint16_t port = 0;
-
-    if (getsockname(fd, (struct sockaddr *)&sa.ss, &sa.len) == 0)
-        tws_sockaddr_get(&sa, &ip, &port);
-    return port;
+    return tws_socket_set_transparent(fd, at.ss.ss_family);
 }
 
 /* Takes the descriptor, also on failure. */
@@ -142,7 +130,7 @@ static tws_err open_doors(struct tws_caught_udp *u, uint16_t port)
             tws_socket_close(fds[i]);
     }
     if (err == TWS_OK)
-        u->port = port_of(u->door[0].udp.io.fd);
+        u->port = tws_socket_port(u->door[0].udp.io.fd);
     return err;
 }
 

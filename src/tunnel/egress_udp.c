@@ -197,9 +197,9 @@ static const struct tws_flow_ops exit_ops = {.deliver = deliver, .ended = ended,
 
 static struct tws_span bound_address(int fd, uint8_t buf[TWS_TARGET_MAX])
 {
-    struct tws_sockaddr sa = {.len = sizeof sa.ss};
+    struct tws_sockaddr sa = tws_socket_address(fd);
 
-    if (getsockname(fd, (struct sockaddr *)&sa.ss, &sa.len) != 0)
+    if (sa.len == 0)
         return (struct tws_span){buf, 0};
     return tws_address_encode(&sa, buf);
 }

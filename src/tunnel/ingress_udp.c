@@ -212,10 +212,9 @@ static void address_udp(const struct tws_inlet *l, struct tws_sockaddr *out)
 {
     const struct doors *ds = l->state;
 
-    *out = (struct tws_sockaddr){.len = sizeof out->ss};
-    if (ds == NULL || ds->n == 0 ||
-        getsockname(ds->door[0].udp.io.fd, (struct sockaddr *)&out->ss, &out->len) != 0)
-        out->len = 0;
+    out->len = 0;
+    if (ds != NULL && ds->n > 0)
+        *out = tws_socket_address(ds->door[0].udp.io.fd);
 }
 
 const struct tws_inlet_ops tws_inlet_udp = {

@@ -24,6 +24,11 @@ TWS_MUST_USE tws_err tws_sockaddr_set_unix(struct tws_sockaddr *sa, const char *
  * X-Forwarded-For leaves it; `cap` at least TWS_HOSTPORT_TEXT. */
 void tws_sockaddr_format(const struct tws_sockaddr *sa, char *out, size_t cap);
 
+/* The address a socket is bound to; len 0, and errno says why, if there is none to be had. */
+struct tws_sockaddr tws_socket_address(int fd);
+/* Its port; 0: none. */
+uint16_t tws_socket_port(int fd);
+
 /* Non-blocking reads and writes are the kernel's own; these set options and ignore what a socket
  * type does not have. */
 void tws_socket_set_nodelay(int fd);
