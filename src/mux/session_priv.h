@@ -5,8 +5,7 @@
  *   receive.c   messages -> frame handlers    rx_channel.c, rx_link.c   the handlers
  *   compose.c   what goes into a message      sched.c     whose turn it is, and over which link
  *   link.c      links come, go, and settle    event.c     what the caller is told
- *   credit.c    how much the peer may send    resend.c    DATA that travels twice
- *   datagram.c  channels without a stream
+ *   datagram.c  channels without a stream     credit.c, resend.c   windows; DATA sent twice
  *
  * Membership is state: a channel that wants to send is on a ready list of its link, one with
  * control frames due on its control list, one with something to tell on the session's event list.
