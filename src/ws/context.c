@@ -2,7 +2,7 @@
  * context.c - one libwebsockets context per process on our loop, with one vhost and one callback.
  *
  * What libwebsockets must not do by itself, and how it is kept from it:
- * - listen or dial: the vhost has no port, and descriptors are ours (upgrade_client.c, upgrade_server.c);
+ * - listen or dial: the vhost has no port, and descriptors are ours (upgrade_*.c);
  * - take a proxy from the environment: the vhost is given an empty one, which counts as none;
  * - ping: the validity policy is empty, so nothing is written after a take-over;
  * - end what takes long, without our words for it: its time-out is an hour, ours come first;
