@@ -18,7 +18,7 @@ enum { FIN = 1, PSH = 8, CWR = 0x80 };
 
 _Static_assert(sizeof(struct tws_vnet) == TWS_IP_FRAME_HEADER, "one header, two names");
 
-/* What skb_checksum_help() does. */
+/* What skb_checksum_help() does; 0 would mean "none" in UDP. */
 static bool finish_sum(const struct tws_ip_cut *c, const struct tws_vnet *h)
 {
     size_t at = (size_t)h->sum_start + h->sum_offset;
@@ -26,8 +26,8 @@ static bool finish_sum(const struct tws_ip_cut *c, const struct tws_vnet *h)
     if (h->sum_start > c->n || at + 2 > c->n)
         return false;
     uint64_t sum = tws_ip_sum_add(0, c->packet + h->sum_start, c->n - h->sum_start);
-    uint16_t folded = (uint16_t)~tws_ip_sum_fold(sum);
-    tws_put16(c->packet + at, folded != 0 ? folded : 0xffffu);
+    uint16_t folded = tws_ip_sum_fold(sum);
+    tws_put16(c->packet + at, folded == 0xffffu ? folded : (uint16_t)~folded);
     return true;
 }
 
