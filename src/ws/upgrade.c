@@ -417,6 +417,8 @@ int tws_upgrade_event(struct tws_upgrade *u, struct lws *wsi, enum lws_callback_
     }
     if (reason == LWS_CALLBACK_WSI_CREATE && u->client)
         tws_client_created(u, wsi);
+    if (reason == LWS_CALLBACK_CLIENT_CONNECTION_ERROR && u->wsi == NULL)
+        u->wsi = wsi;   /* without memory it fails before it says that it is there */
     if (u->in_callback) /* of its own doing: it knows */
         return 0;
     u->in_callback = true;
