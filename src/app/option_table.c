@@ -24,10 +24,10 @@ static const char *const log_times[] = {"auto", "on", "off", NULL};
 static const char *const encrypts[] = {"off", "allow", "require", NULL};
 _Static_assert(TWS_ENCRYPT_OFF == 1 && TWS_ENCRYPT_REQUIRE == 3, "encrypts[] follows the enum");
 
-/* In the order of enum tws_schedule. */
+/* In the order of enum tws_schedule; the last is a kind of auto that the client finds by itself. */
 static const char *const schedules[] = {"auto",      "round-robin",   "weighted", "min-rtt",
                                         "redundant", "active-backup", "bond",     NULL};
-_Static_assert(sizeof schedules / sizeof *schedules == TWS_SCHEDULE_END + 1 &&
+_Static_assert(sizeof schedules / sizeof *schedules == TWS_SCHEDULE_ONE_WAY + 1 &&
                    TWS_SCHEDULE_BOND == 6,
                "schedules[] follows the enum");
 

@@ -191,6 +191,8 @@ void tws_link_give_up(struct tws_link *l, uint16_t code, bool report)
         return;
     tws_compose_abandon(l);
     l->live = false;
+    if (s->clear == l)
+        s->clear = NULL;
     l->lost_code = code;
     l->report = report;
     l->told = !report;
@@ -503,6 +505,19 @@ void tws_session_link_set_role(struct tws_session *s, struct tws_link *l, uint8_
     l->role = role;
     l->weight = weight == 0 ? 1 : weight;
     l->role_due = true;
+}
+
+void tws_session_set_one_way(struct tws_session *s, bool one_way, uint64_t now)
+{
+    enum tws_schedule is = s->schedule, to = one_way ? TWS_SCHEDULE_ONE_WAY : TWS_SCHEDULE_AUTO;
+    struct tws_node *it, *tmp;
+
+    s->now = now;
+    if (is == to || (is != TWS_SCHEDULE_AUTO && is != TWS_SCHEDULE_ONE_WAY))
+        return;
+    s->schedule = to;
+    TWS_LIST_EACH(it, tmp, &s->links)
+    TWS_CONTAINER(it, struct tws_link, link_node)->role_due = true;
 }
 
 void tws_session_probe(struct tws_session *s, struct tws_link *l, uint64_t now)

@@ -8,16 +8,26 @@
  * Over the links: a channel has a home; the schedule says which link that is and when it moves.
  * Under round-robin and bond a channel that the peer knows is served by any link instead: it waits
  * on the session's lists. Bond lets a slower link take bytes only where they arrive in time.
+ *
+ * When all links take the same way and it is slow, bulk keeps off one of them while something small
+ * is sent now and then: what is written to the kernel's socket waits behind what is there, and a
+ * congestion control may hold that back for 200 ms (BBR's look for the round trip).
  */
 #include "session_priv.h"
 
 #define INTERACTIVE_US 50000u
 #define MESSAGE_US     2000u
 #define MESSAGE_LEAST  4096u
-#define MOVE_US        50000u /* a busy channel stays while its link queues less than that */
-#define MOVE_QUIET_US  1000u  /* a quiet one has nothing to lose by moving */
-#define RANK_US        128u   /* delays that differ by less are equal */
-#define FRESH_EXTRA    65536u /* in-flight bytes that quiet channels may add to the bound */
+#define MOVE_US        50000u    /* a busy channel stays while its link queues less than that */
+#define MOVE_QUIET_US  1000u     /* a quiet one has nothing to lose by moving */
+#define RANK_US        128u      /* delays that differ by less are equal */
+#define FRESH_EXTRA    65536u    /* in-flight bytes that quiet channels may add to the bound */
+#define SLOW_RATE      64000000u /* bytes/s of all links together; on faster ways nothing waits */
+#define NEAR_US        2000u     /* likewise with a round trip of less */
+#define TYPED_US       5000000u  /* bulk keeps off a link that long after something small */
+#define BULK_US        1000000u  /* a link has bulk that long after the last of it */
+#define BACK_US        5000000u  /* and then may come back for as long, */
+#define BACK_EACH_US   100000u   /* a channel at a time */
 
 /* How long a byte waits on the link, in microseconds, before it starts on its way. */
 static uint64_t queue_delay(const struct tws_link *l)
@@ -43,6 +53,7 @@ static uint64_t preference(const struct tws_link *l)
     case TWS_SCHEDULE_WEIGHTED:
         return (uint64_t)l->nmembers * 65536u / weight;
     case TWS_SCHEDULE_AUTO:
+    case TWS_SCHEDULE_ONE_WAY:
     case TWS_SCHEDULE_ROUND_ROBIN:
     case TWS_SCHEDULE_REDUNDANT:
     case TWS_SCHEDULE_BOND:
@@ -123,6 +134,7 @@ static bool worth_moving(const struct tws_link *l, const struct tws_link *best, 
     case TWS_SCHEDULE_WEIGHTED:
         return false;
     case TWS_SCHEDULE_AUTO:
+    case TWS_SCHEDULE_ONE_WAY:
     case TWS_SCHEDULE_ROUND_ROBIN:
     case TWS_SCHEDULE_REDUNDANT:
     case TWS_SCHEDULE_BOND:
@@ -133,14 +145,131 @@ static bool worth_moving(const struct tws_link *l, const struct tws_link *best, 
     return here > (quiet ? MOVE_QUIET_US : MOVE_US) && here > 2 * there;
 }
 
+/* ---- one way: a link that is clear of bulk ---- */
+
+static bool takes_part(const struct tws_link *l)
+{
+    return tws_link_usable(l) && penalty(l) == 0;
+}
+
+/* Whether bulk has another link to go to, and the way is so long and slow that a queue is felt. */
+static bool worth_clearing(struct tws_session *s)
+{
+    struct tws_node *it, *tmp;
+    unsigned links = 0;
+    uint64_t rate = 0;
+
+    TWS_LIST_EACH(it, tmp, &s->links)
+    {
+        const struct tws_link *l = TWS_CONTAINER(it, struct tws_link, link_node);
+        if (!takes_part(l))
+            continue;
+        if (l->path.min_rtt_us != 0 && l->path.min_rtt_us < NEAR_US)
+            return false;
+        links++;
+        rate += l->path.estimated ? tws_path_rate(&l->path) : 0;
+    }
+    return links > 1 && rate > 0 && rate <= SLOW_RATE;
+}
+
+static struct tws_link *emptiest(struct tws_session *s)
+{
+    struct tws_link *best = NULL;
+    struct tws_node *it, *tmp;
+
+    TWS_LIST_EACH(it, tmp, &s->links)
+    {
+        struct tws_link *l = TWS_CONTAINER(it, struct tws_link, link_node);
+        if (takes_part(l) && (best == NULL || l->log.in_flight < best->log.in_flight))
+            best = l;
+    }
+    return best;
+}
+
+/* Where what has to leave `clear` is shared out; there is one (worth_clearing()). */
+static struct tws_link *least_used(struct tws_session *s, const struct tws_link *clear)
+{
+    struct tws_link *best = NULL;
+    struct tws_node *it, *tmp;
+
+    TWS_LIST_EACH(it, tmp, &s->links)
+    {
+        struct tws_link *l = TWS_CONTAINER(it, struct tws_link, link_node);
+        if (l != clear && takes_part(l) && (best == NULL || l->nmembers < best->nmembers))
+            best = l;
+    }
+    return best;
+}
+
+/* The link that bulk keeps off now, or NULL. */
+static struct tws_link *clear_link(struct tws_session *s, uint64_t now)
+{
+    if (s->schedule != TWS_SCHEDULE_ONE_WAY || s->typed_at == 0 || now - s->typed_at >= TYPED_US ||
+        !worth_clearing(s))
+        return NULL;
+    if (s->clear == NULL || !takes_part(s->clear))
+        s->clear = emptiest(s);
+    return s->clear;
+}
+
+/* By two or more, so that the move of one helps. */
+static bool longer(const struct tws_node *list, const struct tws_node *other)
+{
+    const struct tws_node *a = list->next, *b = other->next;
+
+    for (; b != other; a = a->next, b = b->next)
+        if (a == list)
+            return false;
+    return a != list && a->next != list;
+}
+
+/* The link that was kept clear, if a busy channel of `l` had better go back to it; or NULL. */
+static struct tws_link *go_back(const struct tws_link *l, uint64_t now)
+{
+    struct tws_session *s = l->s;
+
+    if (s->clear == NULL)
+        return NULL;
+    if (now - s->typed_at >= TYPED_US + BACK_US || !takes_part(s->clear))
+        s->clear = NULL;
+    if (s->clear == NULL || s->clear == l || now - s->back_at < BACK_EACH_US)
+        return NULL;
+    s->back_at = now; /* now and then also because lists are walked */
+    return longer(&l->bulk, &s->clear->bulk) ? s->clear : NULL;
+}
+
+/* ---- moving ---- */
+
+static struct tws_link *better_for_busy(struct tws_link *l, uint64_t now)
+{
+    struct tws_link *clear = clear_link(l->s, now), *to = clear == NULL ? go_back(l, now) : NULL;
+
+    if (to != NULL)
+        return to;
+    if (l == clear)
+        return least_used(l->s, clear);
+    to = tws_sched_other(l->s, clear);
+    return to != NULL && to != l && worth_moving(l, to, false) ? to : NULL;
+}
+
+/* Beside bulk the clear link is the best, whatever its rate says: that comes from a few bytes. */
+static struct tws_link *better_for_quiet(struct tws_link *l, uint64_t now)
+{
+    bool beside = l->bulk_at != 0 && now - l->bulk_at < BULK_US;
+    struct tws_link *clear = beside || l == l->s->clear ? clear_link(l->s, now) : NULL, *to;
+
+    if (clear != NULL)
+        return clear == l ? NULL : clear;
+    to = tws_sched_link(l->s);
+    return to != NULL && to != l && worth_moving(l, to, true) ? to : NULL;
+}
+
 /* A link that this channel had better move to, or NULL. */
-static struct tws_link *better(struct tws_link *l, const struct tws_channel *ch)
+static struct tws_link *better(struct tws_link *l, const struct tws_channel *ch, uint64_t now)
 {
     if (l->s->nlinks < 2 || tws_list_linked(&ch->unknown_node) || tws_sched_shares(ch))
         return NULL;
-    struct tws_link *best = tws_sched_link(l->s);
-    bool quiet = ch->burst < TWS_QUANTUM;
-    return best != NULL && best != l && worth_moving(l, best, quiet) ? best : NULL;
+    return ch->burst < TWS_QUANTUM ? better_for_quiet(l, now) : better_for_busy(l, now);
 }
 
 /* ---- bond: earliest expected delivery ---- */
@@ -229,7 +358,7 @@ struct tws_channel *tws_sched_next(struct tws_link *l, uint64_t now)
             ch = head(l, &l->bulk, &s->bulk);
         if (ch == NULL || l->log.in_flight >= bound + (fresh ? FRESH_EXTRA : 0))
             return NULL;
-        struct tws_link *to = better(l, ch);
+        struct tws_link *to = better(l, ch, now);
         if (to != NULL) {
             tws_sched_home(ch, to);
             s->flush_again = true;
@@ -280,5 +409,9 @@ void tws_sched_charge(struct tws_channel *ch, size_t n, uint64_t now)
     ch->burst += (uint32_t)n;
     if (ch->burst > 4 * TWS_QUANTUM)
         ch->burst = 4 * TWS_QUANTUM;
+    if (ch->burst < TWS_QUANTUM)
+        ch->s->typed_at = now;
+    else if (ch->link != NULL)
+        ch->link->bulk_at = now;
     ch->pulled_at = now;
 }

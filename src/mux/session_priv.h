@@ -60,10 +60,9 @@ struct tws_channel {
     struct tws_node unknown_node; /* its link's unknown list: the peer may not know it yet */
     uint64_t unknown_until;       /* number of the message that told the peer */
     uint32_t id;
-    uint8_t due;     /* enum due */
-    uint16_t events; /* bits of 1 << enum tws_event_type */
-    bool ready;      /* the local side has bytes or its end */
-    bool accepted;   /* OPENED was sent or received */
+    uint8_t due;          /* enum due */
+    uint16_t events;      /* bits of 1 << enum tws_event_type */
+    bool ready, accepted; /* the local side has bytes or its end; OPENED was sent or received */
     struct tws_halves halves;
 
     uint64_t tx_next, tx_limit;
@@ -93,16 +92,15 @@ struct tws_link {
     uint32_t id;
     uint16_t weight;
     uint8_t role;
-    bool live;   /* not given up */
-    bool quiet;  /* server: the client has not spoken yet, nothing may be sent */
-    bool told;   /* LINK_LOST was given out, or the caller knows */
-    bool report; /* LINK_LOST is to be given out */
+    bool live;         /* not given up */
+    bool quiet;        /* server: the client has not spoken yet, nothing may be sent */
+    bool told, report; /* LINK_LOST was given out, or the caller knows; it is to be given out */
     bool role_changed, role_due, close_due;
     uint16_t lost_code;
 
     struct tws_node members, fresh, bulk, control, unknown;
     uint32_t nmembers;
-    uint64_t fresh_at; /* an interactive channel was served last */
+    uint64_t fresh_at, bulk_at; /* an interactive channel, a busy one was served last; 0: never */
 
     struct tws_msglog log;
     struct tws_path path;
@@ -165,6 +163,8 @@ struct tws_session {
     uint32_t nlinks, ngraves;
     struct tws_ranges link_ids; /* every id that was ever used */
     enum tws_schedule schedule;
+    struct tws_link *clear;      /* one way: bulk keeps off it; NULL: it need not */
+    uint64_t typed_at, back_at;  /* something small was sent (0: never); see go_back() */
     struct tws_node fresh, bulk; /* ready channels that any link may serve */
     struct tws_node orphans;     /* channels without a home */
     struct tws_blocks blocks;
@@ -174,12 +174,11 @@ struct tws_session {
     uint32_t next_id;
     uint64_t opened, peer_opened, peer_gone; /* counts since the beginning */
     uint64_t open_limit, peer_limit;         /* CHANNELS: ours to obey, and what we granted */
-    bool channels_due;
-    uint64_t granted;   /* credit given and not consumed, all channels */
+    uint64_t granted;                        /* credit given and not consumed, all channels */
     uint64_t active_at; /* begin of the second in which active channels are counted */
     uint32_t active_epoch, active_now, active_before;
 
-    bool draining, peer_draining, closed, closed_told;
+    bool draining, peer_draining, closed, closed_told, channels_due;
     uint16_t close_code, drain_code;
     uint32_t drain_ms;
     char close_text[128];

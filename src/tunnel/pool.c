@@ -350,6 +350,18 @@ static const struct tws_carrier_events pool_events = {
     .on_over = on_over,
 };
 
+/* Links of one uplink take the same way; those of several may be missed by bulk. */
+static void tell_ways(struct tws_pool *p)
+{
+    const struct tws_node *first = p->lanes.next;
+
+    if (p->carrier == NULL)
+        return;
+    tws_session_set_one_way(p->carrier->session, first != &p->lanes && first->next == &p->lanes,
+                            tws_carrier_now(p->carrier));
+    tws_carrier_kick(p->carrier);
+}
+
 static tws_err begin_session(struct tws_pool *p, const struct tws_hs_result *hs)
 {
     const struct tws_carrier_config cfg = {
@@ -367,6 +379,7 @@ static tws_err begin_session(struct tws_pool *p, const struct tws_hs_result *hs)
 
     if (err != TWS_OK)
         return err;
+    tell_ways(p);
     tws_reverse_begin(&p->reverse, p->carrier);
     memcpy(p->session_id, hs->session_id, sizeof p->session_id);
     memcpy(p->join_secret, hs->join_secret, sizeof p->join_secret);
@@ -505,6 +518,7 @@ void tws_pool_set(struct tws_pool *p, const struct tws_client_config *cfg)
     p->schedule = cfg->schedule;
     if (set_lanes(p, cfg) != TWS_OK)
         tws_log(TWS_LOG_ERROR, "uplinks missing", "reason=\"out of memory\"");
+    tell_ways(p);
     if (tws_reverse_set(&p->reverse, cfg) != TWS_OK)
         tws_log(TWS_LOG_ERROR, "reverse forwards missing", "reason=\"out of memory\"");
     cancel_surplus(p);

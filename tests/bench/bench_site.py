@@ -26,10 +26,11 @@ class Stage(tws_e2e.Case):
 
 class Site:
     """with Site(...) as site: two machines, `wires` (a dict of faults each) between them, a tunnel to a
-    service in the server's. One uplink for each wire, unless the client's settings name others."""
+    service in the server's. One uplink of that many connections for each wire, unless the client's settings
+    name others."""
 
-    def __init__(self, wires, handler=tws_e2e.echo, sysctls=None, mtu=1500, server=None, **client):
-        self.stage = Stage()
+    def __init__(self, wires, handler=tws_e2e.echo, sysctls=None, mtu=1500, server=None, connections=1, **client):
+        self.stage, self.connections = Stage(), connections
         self.stage.setUp()
         try:
             self._make_machines(wires, sysctls or {}, mtu)
@@ -56,7 +57,8 @@ class Site:
         listen = f"{netns.SERVER}:{tunnel.server_port}"
         tunnel.server_settings.update({"listen": listen, **(server or {})})
         del tunnel.client_settings["connections"]
-        uplinks = [{"name": wire.device, "interface": wire.device} for wire in self.wires]
+        uplinks = [{"name": wire.device, "interface": wire.device, "connections": self.connections}
+                   for wire in self.wires]
         tunnel.client_settings.update({"server": f"ws://{listen}/tws", "encrypt": "off", "uplinks": uplinks, **client})
         with self.net.inside(self.net.server):
             tunnel.start_server()

@@ -7,7 +7,7 @@ gap       one of two uplinks falls silent: the longest gap in a running transfer
 typed     the same for small messages and redundant: the longest trip
 bond      one flow over two equal uplinks of 50 Mbit/s beside one of them, and MPTCP over the same two
 unequal   the same for 50 and 10 Mbit/s, and for 10 and 100 ms
-ping      a ping beside 8 bulk flows over one uplink of 50 Mbit/s, 20 ms
+ping      a ping beside 8 bulk flows over one uplink of 50 Mbit/s, 20 ms, with the 2 links of a client that says nothing
 capacity  4 channels at 1 Gbit/s, 100 ms beside 4 plain connections over the same wire"""
 import os
 import re
@@ -175,7 +175,8 @@ def quietly_pour(peer):
 def ping(report, options):
     for congestion in ("bbr", "cubic"):
         for name, what in (("down", b"d"), ("up", b"u")):
-            with Site([{"delay": 10, "rate": 50, "queue": 1 << 20}], serve, {CONGESTION: congestion}) as site:
+            with Site([{"delay": 10, "rate": 50, "queue": 1 << 20}], serve, {CONGESTION: congestion},
+                      connections=2) as site:
                 peer = start(site, b"e")
                 alone = trips(peer, 100)
                 idle = median(alone)

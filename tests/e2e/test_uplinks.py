@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 
+import peer as protocol
 from netns import needs_namespaces
 from two_uplinks import SERVER, TwoUplinks
 from tws_e2e import (MIB, WAIT, Case, Service, alone, ask, connect, exchange, free_port, not_sanitized, read_all,
@@ -191,6 +192,27 @@ class Configured(Case):
         tunnel.wait_links(3)
         self.assertIn("replaced", tunnel.client.log)
         self.assertNotIn("session over", tunnel.client.log)
+
+
+class Ways(Case):
+    ONE_WAY, AUTO = 7, 0  # the schedules of docs/protocol.md
+
+    def test_the_client_says_whether_its_links_take_the_same_way(self):
+        listener = protocol.Server()
+        self.addCleanup(listener.close)
+        key_file, _ = self.keygen()
+        settings = {"server": f"ws://127.0.0.1:{listener.port}/", "key_file": key_file,
+                    "forwards": [{"listen": f"127.0.0.1:{free_port()}", "remote": "127.0.0.1:1"}],
+                    "uplinks": [{"name": "one", "source": "127.0.0.1"}]}
+        client = self.start_tws("client", "client", "--config", self.write("client.yaml", yaml(settings) + "\n"))
+        with open(key_file, encoding="ascii") as file:
+            link = listener.accept(file.read())
+        self.addCleanup(link.close)
+        self.assertEqual(link.wait(protocol.LINK)[3][1], self.ONE_WAY)
+        for more, schedule in (([{"name": "two", "source": "127.0.0.2"}], self.AUTO), ([], self.ONE_WAY)):
+            self.write("client.yaml", yaml({**settings, "uplinks": settings["uplinks"] + more}) + "\n")
+            client.signal(signal.SIGHUP)
+            self.assertEqual(link.wait(protocol.LINK)[3][1], schedule)
 
 
 class Rotation(Case):

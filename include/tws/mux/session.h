@@ -42,6 +42,7 @@ enum tws_schedule {
     TWS_SCHEDULE_REDUNDANT,     /* as auto; interactive bytes go over two links */
     TWS_SCHEDULE_ACTIVE_BACKUP, /* one link; another only when it fails */
     TWS_SCHEDULE_BOND,          /* one channel over all links */
+    TWS_SCHEDULE_ONE_WAY,       /* auto whose links take the same way; tws_session_set_one_way() */
     TWS_SCHEDULE_END,
 };
 
@@ -92,6 +93,9 @@ void tws_session_link_lost(struct tws_session *s, struct tws_link *l, uint16_t c
 /* Tells the peer (LINK) to use the link from now on as `role` with `weight`. Client only. */
 void tws_session_link_set_role(struct tws_session *s, struct tws_link *l, uint8_t role,
                                uint16_t weight, uint64_t now);
+/* Whether all links take the same way, so that none is missed by bulk: then auto keeps one clear of
+ * bulk for what is small. Tells the peer. Client only. */
+void tws_session_set_one_way(struct tws_session *s, bool one_way, uint64_t now);
 /* Something happened that may have cut the link off without a word: asks the peer for a sign of
  * life (PING). Without one within 3 s, or 4 round trips, the link is given up. */
 void tws_session_probe(struct tws_session *s, struct tws_link *l, uint64_t now);
