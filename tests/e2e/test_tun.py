@@ -5,6 +5,7 @@ import os
 import pwd
 import random
 import re
+import shutil
 import signal
 import stat
 import subprocess
@@ -438,12 +439,14 @@ class Tun(tws_e2e.Case):
         self.assertEqual(tun_net.ipv4_state(client), before)
 
     def start_unprivileged(self):
+        """With a copy of the program: the tests may be in a home that is closed to others."""
         nobody = pwd.getpwnam("nobody")
-
+        program = os.path.join(self.folder, "tws")
         node = os.path.join(self.folder, "tun")
         if not os.path.exists(node):
             os.mknod(node, 0o666 | stat.S_IFCHR, os.stat("/dev/net/tun").st_rdev)
             os.chmod(node, 0o666)
+            shutil.copy(tws_e2e.TWS, program)
 
         def become():
             netns.own_mounts()
@@ -453,7 +456,7 @@ class Tun(tws_e2e.Case):
             os.setgid(nobody.pw_gid)
             os.setuid(nobody.pw_uid)
 
-        return self.start_client(0, limits=become)
+        return self.start_client(0, limits=become, program=program)
 
     def test_a_missing_right_gets_one_line_with_the_remedy(self):
         for forward, line in (({}, r"cannot open the device.*CAP_NET_ADMIN, or prepare the device: ip tuntap add"),

@@ -259,7 +259,7 @@ class Process:
 class Tws(Process):
     """`tws ARGUMENTS`, with a service manager's ear."""
 
-    def __init__(self, name, arguments, folder, env=None, limits=None, cwd=None, under=()):
+    def __init__(self, name, arguments, folder, env=None, limits=None, cwd=None, under=(), program=None):
         self.told = []
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         address = os.path.join(folder, f"n{time.monotonic_ns()}")
@@ -267,7 +267,7 @@ class Tws(Process):
         threading.Thread(target=self._listen, daemon=True).start()
         env = dict(env if env is not None else os.environ, NOTIFY_SOCKET=address)
         os.chmod(address, 0o777)  # `under` may make it another user's process
-        super().__init__(name, [*under, TWS, *arguments], folder, env, limits, cwd)
+        super().__init__(name, [*under, program or TWS, *arguments], folder, env, limits, cwd)
 
     def _listen(self):
         while True:
