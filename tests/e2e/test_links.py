@@ -1,11 +1,8 @@
 """Links die, proxies reload, servers restart and fall silent: what forwarded connections notice."""
-import hashlib
-import os
 import signal
-import socket
 import threading
 
-from tws_e2e import (MIB, WAIT, Case, Service, ask, connect, needs_cut, read_all,
+from tws_e2e import (MIB, WAIT, Case, Service, ask, connect, exchange, needs_cut, read_all,
                      read_exactly, wait_until)
 
 SIZE = 96 * MIB
@@ -13,30 +10,8 @@ SIZE = 96 * MIB
 
 class Cuts(Case):
     def transfer_through(self, tunnel, disturb):
-        """Sends SIZE bytes through an echo while disturb(bytes so far) is called now and then."""
-        data = os.urandom(MIB)
-        received, count = hashlib.sha256(), 0
-        expected = hashlib.sha256()
         with connect(tunnel.port, timeout=3 * WAIT) as peer:
-            def send():
-                for _ in range(SIZE // MIB):
-                    peer.sendall(data)
-                peer.shutdown(socket.SHUT_WR)
-
-            sender = threading.Thread(target=send)
-            sender.start()
-            marks = [SIZE // 4, SIZE // 2, 3 * SIZE // 4]
-            while piece := peer.recv(65536):
-                received.update(piece)
-                count += len(piece)
-                if marks and count > marks[0]:
-                    marks.pop(0)
-                    disturb()
-            sender.join()
-        for _ in range(SIZE // MIB):
-            expected.update(data)
-        self.assertEqual(count, SIZE)
-        self.assertEqual(received.hexdigest(), expected.hexdigest())
+            exchange(peer, SIZE, disturb, quarters=(1, 2, 3))
 
     @needs_cut
     def test_a_transfer_survives_one_link_cut_three_times(self):

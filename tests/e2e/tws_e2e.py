@@ -119,9 +119,10 @@ def ask(port, message=b"are you there?", host="127.0.0.1"):
         return read_exactly(peer, len(message)) == message
 
 
-def exchange(peer, size, disturb=None):
-    """Sends `size` bytes through an echo; disturb() is called at a quarter. They must come
+def exchange(peer, size, disturb=None, quarters=(1,)):
+    """Sends `size` bytes through an echo; disturb() is called after these quarters. They must come
     back unaltered; returns for how long, at most, nothing came."""
+    marks = [size * quarter // 4 for quarter in quarters]
     piece = os.urandom(MIB)
     sent, received, count = hashlib.sha256(), hashlib.sha256(), 0
 
@@ -138,9 +139,9 @@ def exchange(peer, size, disturb=None):
         now = time.monotonic()
         gap, last = max(gap, now - last), now
         count += len(data)
-        if disturb is not None and count >= size // 4:
+        if disturb is not None and marks and count >= marks[0]:
+            marks.pop(0)
             disturb()
-            disturb = None
     sender.join()
     for _ in range(size // MIB):
         sent.update(piece)

@@ -206,23 +206,28 @@ START_TEST(a_server_that_drops_tls_is_named)
 }
 END_TEST
 
-START_TEST(a_server_that_talks_of_nothing_but_tls_is_left)
+static void connect_to_localhost(const struct tls_front *f)
 {
-    struct cert leaf = cert_make("DNS:localhost", &ca, 60);
-    struct tls_front *f;
-    struct tws_upgrade_client c;
+    struct tws_upgrade_client c = peers_client(p);
 
-    peers_listen(p);
-    f = front_new("127.0.0.1", &leaf, p->port);
-    f->updates = 2000;
-    front_start(f);
-    c = peers_client(p);
     c.tls = true;
     c.host = "localhost";
     c.port = f->port;
     c.ca_file = ca_path;
     peers_connect_as(p, &c);
     pair_run(p->loop);
+}
+
+START_TEST(a_server_that_talks_of_nothing_but_tls_is_left)
+{
+    struct cert leaf = cert_make("DNS:localhost", &ca, 60);
+    struct tls_front *f;
+
+    peers_listen(p);
+    f = front_new("127.0.0.1", &leaf, p->port);
+    f->updates = 2000;
+    front_start(f);
+    connect_to_localhost(f);
     ck_assert_uint_eq(p->client.failures, 1);
     peers_free(p);
     front_free(f);
@@ -234,18 +239,12 @@ START_TEST(tls_below_1_2_is_refused)
 {
     struct cert leaf = cert_make("DNS:localhost", &ca, 60);
     struct tls_front *f = front_new("127.0.0.1", &leaf, 1);
-    struct tws_upgrade_client c = peers_client(p);
 
     SSL_CTX_set_security_level(f->ctx, 0);
     SSL_CTX_set_min_proto_version(f->ctx, TLS1_VERSION);
     SSL_CTX_set_max_proto_version(f->ctx, TLS1_1_VERSION);
     front_start(f);
-    c.tls = true;
-    c.host = "localhost";
-    c.port = f->port;
-    c.ca_file = ca_path;
-    peers_connect_as(p, &c);
-    pair_run(p->loop);
+    connect_to_localhost(f);
     ck_assert_msg(strstr(p->client.why, "protocol version") != NULL, "%s", p->client.why);
     peers_free(p);
     front_free(f);
