@@ -244,37 +244,62 @@ tws_err tws_rtnl_address(struct tws_rtnl *r, enum tws_rtnl_change change, unsign
     return ask(r, &q.hdr);
 }
 
+struct listing {
+    uint8_t family; /* 4, 6 */
+    tws_rtnl_address_fn *fn;
+    void *arg;
+};
+
+static bool tell_address(void *ctx, const struct nlmsghdr *m)
+{
+    const struct ifaddrmsg *msg = data_of(m);
+    const struct listing *l = ctx;
+    struct tws_rtnl_address a = {.ip = {.family = l->family}};
+    size_t n = size_of(&a.ip);
+
+    if (m->nlmsg_type != RTM_NEWADDR || msg->ifa_family != family_of(&a.ip))
+        return true;
+    const void *far = find(m, sizeof *msg, IFA_ADDRESS, n);
+    const void *near = find(m, sizeof *msg, IFA_LOCAL, n);
+    if (far == NULL || msg->ifa_prefixlen > 8 * n)
+        return true;
+    memcpy(a.ip.bytes, near != NULL ? near : far, n);
+    a.device = msg->ifa_index;
+    a.network = (struct tws_prefix){{.family = l->family}, msg->ifa_prefixlen};
+    memcpy(a.network.ip.bytes, far, n);
+    l->fn(l->arg, &a);
+    return true;
+}
+
+tws_err tws_rtnl_addresses(struct tws_rtnl *r, uint8_t family, tws_rtnl_address_fn *fn, void *arg)
+{
+    struct listing l = {family, fn, arg};
+    const struct tws_ip any = {.family = family};
+    const struct ifaddrmsg msg = {.ifa_family = family_of(&any)};
+    struct request q = begin(RTM_GETADDR, NLM_F_DUMP, &msg, sizeof msg);
+    tws_err err = send_message(r, &q.hdr);
+
+    return err == TWS_OK ? answer(r, tell_address, &l) : err;
+}
+
 struct wanted_address {
     unsigned index;
     const struct tws_ip *ip;
     bool found;
 };
 
-static bool look_for_address(void *ctx, const struct nlmsghdr *m)
+static void look_for_address(void *arg, const struct tws_rtnl_address *a)
 {
-    const struct ifaddrmsg *msg = data_of(m);
-    struct wanted_address *w = ctx;
+    struct wanted_address *w = arg;
 
-    if (m->nlmsg_type != RTM_NEWADDR || msg->ifa_index != w->index ||
-        msg->ifa_family != family_of(w->ip))
-        return true;
-    const void *p = find(m, sizeof *msg, IFA_LOCAL, size_of(w->ip));
-    if (p == NULL)
-        p = find(m, sizeof *msg, IFA_ADDRESS, size_of(w->ip));
-    if (p != NULL && memcmp(p, w->ip->bytes, size_of(w->ip)) == 0)
-        w->found = true;
-    return true;
+    w->found = w->found || (a->device == w->index && tws_ip_equal(&a->ip, w->ip));
 }
 
 tws_err tws_rtnl_has_address(struct tws_rtnl *r, unsigned index, const struct tws_ip *ip, bool *out)
 {
     struct wanted_address w = {.index = index, .ip = ip};
-    const struct ifaddrmsg msg = {.ifa_family = family_of(ip)};
-    struct request q = begin(RTM_GETADDR, NLM_F_DUMP, &msg, sizeof msg);
-    tws_err err = send_message(r, &q.hdr);
+    tws_err err = tws_rtnl_addresses(r, ip->family, look_for_address, &w);
 
-    if (err == TWS_OK)
-        err = answer(r, look_for_address, &w);
     *out = w.found;
     return err;
 }

@@ -6,8 +6,11 @@
  */
 #include "egress_priv.h"
 #include "listens_priv.h"
+#include "outlet_priv.h"
 #include "relay_priv.h"
 
+#include "tws/base/log.h"
+#include "tws/net/own_address.h"
 #include "tws/proto/code.h"
 #include "tws/proto/frame.h"
 
@@ -97,6 +100,35 @@ tws_err tws_egress_refuse(struct tws_egress *e, const struct tws_request *rq, ui
     tws_channel_reset(rq->channel, code, why, r->since_us);
     tws_carrier_kick(e->carrier);
     return TWS_OK;
+}
+
+/* ---- where it starts ---- */
+
+/* A client that says so is wrong or lies; the administrator should know which one. */
+static const char *disbelieve(struct tws_egress *e, const struct tws_ip *claimed, const char *why)
+{
+    char text[TWS_IP_TEXT] = "-";
+
+    if (why == NULL || !tws_log_allow(&e->limit, tws_carrier_now(e->carrier)))
+        return why;
+    if (claimed->family != 0)
+        tws_ip_format(claimed, text, sizeof text);
+    tws_log(TWS_LOG_WARN, "client's address not believed",
+            "session=%s user=%s source=%s reason=\"%s\"", e->carrier->tag, e->carrier->user, text,
+            why);
+    return why;
+}
+
+const char *tws_egress_from(struct tws_egress *e, const struct tws_outlet *o,
+                            const struct tws_ip_port *source, struct tws_connect_from *from)
+{
+    return disbelieve(e, &source->ip, tws_outlet_from(o, source, tws_address_is_own, from));
+}
+
+const char *tws_egress_may_go(struct tws_egress *e, const struct tws_connect_from *from,
+                              const struct tws_ip *to)
+{
+    return disbelieve(e, &from->ip, tws_outlet_meets_itself(from, to));
 }
 
 /* ---- opening ---- */

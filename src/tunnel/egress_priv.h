@@ -69,6 +69,17 @@ TWS_MUST_USE tws_err tws_egress_refuse(struct tws_egress *e, const struct tws_re
                                        uint16_t code, const char *why);
 tws_egress_kind tws_egress_tun;
 
+struct tws_outlet;
+struct tws_connect_from;
+
+/* Where it starts by the outlet (NULL: by none); else why it cannot be, which is FORBIDDEN, and is
+ * said in the log. */
+const char *tws_egress_from(struct tws_egress *e, const struct tws_outlet *o,
+                            const struct tws_ip_port *source, struct tws_connect_from *from);
+/* The same of what starts there and goes to `to`; NULL: it may. */
+const char *tws_egress_may_go(struct tws_egress *e, const struct tws_connect_from *from,
+                              const struct tws_ip *to);
+
 struct tws_place;
 
 /* False: it does not dial after all; whoever has the place may be resetting its channel. */

@@ -247,8 +247,15 @@ static bool is_allowed(const struct dial *d, const struct tws_ip *ip, uint16_t p
 static bool may_dial(void *arg, const struct tws_ip *ip, uint16_t port,
                      struct tws_connect_from *from)
 {
-    (void)from; /* as the options have it */
-    return is_allowed(arg, ip, port);
+    struct dial *d = arg;
+
+    if (!is_allowed(d, ip, port))
+        return false;
+    /* `from` is as the options have it */
+    const char *why = tws_egress_may_go(d->egress, from, ip);
+    if (why != NULL)
+        d->why_not = why;
+    return why == NULL;
 }
 
 static uint8_t header_by(const struct tws_outlet *o)
@@ -275,7 +282,9 @@ static bool choose(void *arg, const struct tws_ip *ip, uint16_t port, struct tws
             d->resolved = *ip;
         return false;
     }
-    const char *why = tws_outlet_from(o, &d->source, from);
+    const char *why = tws_egress_from(d->egress, o, &d->source, from);
+    if (why == NULL)
+        why = tws_egress_may_go(d->egress, from, ip);
     if (why != NULL)
         d->why_not = why;
     else
@@ -371,7 +380,7 @@ static void not_connected(struct dial *d, const struct tws_connect_result *r)
     if (d->url != NULL)
         fail_via(d, TWS_CODE_UNREACHABLE, r->detail);
     else if (r->failure == TWS_CONNECT_FORBIDDEN && d->why_not != NULL)
-        fail(d, TWS_CODE_UNREACHABLE, d->why_not);
+        fail(d, TWS_CODE_FORBIDDEN, d->why_not);
     else
         fail(d, code_of(r->failure), r->detail);
 }
@@ -437,9 +446,9 @@ static bool go_straight(struct dial *d, const struct tws_outlet *outlet)
         o.unix_path = d->host;
         return start(d, &o);
     }
-    const char *why = tws_outlet_from(outlet, &d->source, &from);
+    const char *why = tws_egress_from(d->egress, outlet, &d->source, &from);
     if (why != NULL) {
-        refuse(d, TWS_CODE_UNREACHABLE, why);
+        refuse(d, TWS_CODE_FORBIDDEN, why);
         return false;
     }
     if (outlet != NULL)
@@ -472,12 +481,12 @@ static bool go_via(struct dial *d, const struct tws_outlet *outlet)
     struct tws_connect_from from;
     struct tws_connect_options o = {
         .host = outlet->via->address.host, .port = outlet->via->address.port, .from = &from};
-    const char *why = tws_outlet_from(outlet, &d->source, &from);
+    const char *why = tws_egress_from(d->egress, outlet, &d->source, &from);
 
     d->send_proxy = header_by(outlet);
     d->url = malloc(sizeof *d->url);
     if (d->url == NULL || why != NULL) {
-        refuse(d, d->url == NULL ? TWS_CODE_RESOURCES : TWS_CODE_UNREACHABLE, why);
+        refuse(d, why != NULL ? TWS_CODE_FORBIDDEN : TWS_CODE_RESOURCES, why);
         return false;
     }
     *d->url = *outlet->via;

@@ -326,10 +326,13 @@ static int open_way(struct exit *x, const struct tws_outlet *o, struct tws_ip_po
 
     if (instead != NULL)
         at = *instead;
-    if (why == NULL)
-        why = tws_outlet_from(o, &x->source, &from);
     if (why != NULL)
         return failed(a, TWS_CODE_UNREACHABLE, why);
+    why = tws_egress_from(x->egress, o, &x->source, &from);
+    if (why == NULL)
+        why = tws_egress_may_go(x->egress, &from, &at.ip);
+    if (why != NULL)
+        return failed(a, TWS_CODE_FORBIDDEN, why);
     if (!is_allowed(x, &at))
         return failed(a, TWS_CODE_FORBIDDEN, NOT_ALLOWED);
     tws_sockaddr_set(&to, &at.ip, at.port);

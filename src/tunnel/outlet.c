@@ -7,6 +7,10 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Below it a port is for the privileged: some targets take it for proof, and what answers there
+ * (DNS, NTP, TFTP) may answer an answer, and so on for ever. */
+#define PORTS_OF_ROOT 1024u
+
 /* ---- which ---- */
 
 enum fit { FIT_NO, FIT_YES, FIT_UNSURE };
@@ -92,31 +96,36 @@ struct tws_ip_port tws_outlet_source(const struct tws_target *t)
     return is_address(t) ? (struct tws_ip_port){tws_ip_unmap(t->ip), t->port} : none;
 }
 
-/* A prefix whose first address is a loopback one has no others. */
-static bool names_loopback(const struct tws_outlet *o, const struct tws_ip *ip)
+/* A prefix whose first address is a loopback one has no others; any other one may have been written
+ * without a thought of this machine, unless it is this very address. */
+static bool names_own(const struct tws_outlet *o, const struct tws_ip *ip)
 {
     for (size_t i = 0; i < o->nfrom; i++)
-        if (tws_ip_is_loopback(&o->from[i].ip) && tws_prefix_contains(&o->from[i], ip))
+        if (tws_prefix_contains(&o->from[i], ip) &&
+            (tws_ip_is_loopback(&o->from[i].ip) || o->from[i].bits == (ip->family == 4 ? 32 : 128)))
             return true;
     return false;
 }
 
 static const char *spoof(const struct tws_outlet *o, const struct tws_ip_port *source,
-                         struct tws_connect_from *from)
+                         tws_is_own_fn *is_own, struct tws_connect_from *from)
 {
+    bool named = names_own(o, &source->ip);
+
     if (source->ip.family == 0)
         return "spoof: the client's address is not known";
-    if (!tws_rule_ordinary(&source->ip) ||
-        (tws_ip_is_loopback(&source->ip) && !names_loopback(o, &source->ip)))
+    if (!tws_rule_ordinary(&source->ip) || (tws_ip_is_loopback(&source->ip) && !named))
         return "spoof: the client's address is a special one";
+    if (!named && is_own(&source->ip))
+        return "spoof: the client's address is the server's own";
     from->transparent = true;
     from->ip = source->ip;
-    from->port = source->port;
+    from->port = source->port >= PORTS_OF_ROOT ? source->port : 0;
     return NULL;
 }
 
 const char *tws_outlet_from(const struct tws_outlet *o, const struct tws_ip_port *source,
-                            struct tws_connect_from *from)
+                            tws_is_own_fn *is_own, struct tws_connect_from *from)
 {
     *from = (struct tws_connect_from){.port = 0};
     if (o == NULL)
@@ -125,7 +134,14 @@ const char *tws_outlet_from(const struct tws_outlet *o, const struct tws_ip_port
     from->mark = o->mark;
     if (o->interface != NULL)
         (void)snprintf(from->interface, sizeof from->interface, "%s", o->interface);
-    return o->spoof ? spoof(o, source, from) : NULL;
+    return o->spoof ? spoof(o, source, is_own, from) : NULL;
+}
+
+const char *tws_outlet_meets_itself(const struct tws_connect_from *from, const struct tws_ip *to)
+{
+    if (!from->transparent || tws_ip_is_loopback(to) || !tws_ip_equal(&from->ip, to))
+        return NULL;
+    return "spoof: the client's address is the target's own";
 }
 
 const struct tws_ip_port *tws_outlet_redirect(const struct tws_outlet *o,

@@ -42,6 +42,16 @@ enum tws_rtnl_change { TWS_RTNL_ADD, TWS_RTNL_DELETE };
 /* `a` is an address and the length of its network, host bits set. */
 TWS_MUST_USE tws_err tws_rtnl_address(struct tws_rtnl *r, enum tws_rtnl_change change,
                                       unsigned index, const struct tws_prefix *a);
+/* One that a device has, and the network that it is in or that its other end is. */
+struct tws_rtnl_address {
+    unsigned device;
+    struct tws_ip ip;
+    struct tws_prefix network; /* host bits set */
+};
+typedef void tws_rtnl_address_fn(void *arg, const struct tws_rtnl_address *a);
+/* Tells of all addresses of the family (4, 6) that this machine has. */
+TWS_MUST_USE tws_err tws_rtnl_addresses(struct tws_rtnl *r, uint8_t family, tws_rtnl_address_fn *fn,
+                                        void *arg);
 /* Whether the device has the address, with whatever length. */
 TWS_MUST_USE tws_err tws_rtnl_has_address(struct tws_rtnl *r, unsigned index,
                                           const struct tws_ip *ip, bool *out);

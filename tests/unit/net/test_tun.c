@@ -3,6 +3,7 @@
 #include "netns.h"
 #include "suite.h"
 
+#include "tws/net/own_address.h"
 #include "tws/net/rtnetlink.h"
 #include "tws/net/tun.h"
 
@@ -393,6 +394,92 @@ START_TEST(rules_of_a_device_that_is_gone_are_stale_too)
 }
 END_TEST
 
+static struct tws_ip ip_of(const char *text)
+{
+    return prefix(text, 0).ip;
+}
+
+static const struct {
+    const char *ip;
+    bool own;
+} whose[] = {
+    {"10.1.2.3", true},    {"10.1.2.4", false},     {"10.1.2.255", true}, {"10.1.2.0", false},
+    {"10.1.3.0", false},   {"127.0.0.1", true},     {"fd01::1", true},    {"fd01::2", false},
+    {"10.9.0.1", true},    {"10.9.0.2", false},     {"192.0.2.7", false}, {"::1", true},
+    {"10.1.2.128", false}, {"198.51.100.7", false},
+};
+
+/* Then bind() says nothing of whose an address is. */
+static void bind_takes_any(void)
+{
+    FILE *f = fopen("/proc/sys/net/ipv4/ip_nonlocal_bind", "we");
+
+    if (f == NULL)
+        return;
+    (void)fputs("1", f);
+    (void)fclose(f);
+}
+
+START_TEST(an_address_is_own_if_a_device_has_it_whatever_bind_takes)
+{
+    struct tws_rtnl r;
+    struct tws_tun t;
+    const struct tws_prefix has[] = {prefix("10.1.2.3", 24), prefix("10.9.0.1", 32),
+                                     prefix("fd01::1", 64)};
+
+    if (!begin(&r, &t))
+        return;
+    for (size_t i = 0; i < sizeof has / sizeof *has; i++)
+        ck_assert_int_eq(tws_rtnl_address(&r, TWS_RTNL_ADD, t.index, &has[i]), TWS_OK);
+    for (int any = 0; any < 2; any++) {
+        for (size_t i = 0; i < sizeof whose / sizeof *whose; i++) {
+            struct tws_ip ip = ip_of(whose[i].ip);
+            ck_assert_msg(tws_address_is_own(&ip) == whose[i].own, "%s", whose[i].ip);
+        }
+        bind_takes_any();
+    }
+    end(&r, &t);
+}
+END_TEST
+
+static const struct {
+    const char *ip;
+    uint8_t bits;
+    const char *with; /* NULL: it is free */
+} networks[] = {
+    {"10.9.0.2", 24, NULL},          {"10.1.2.77", 32, "10.1.2.3/24"},
+    {"10.1.9.9", 16, "10.1.2.3/24"}, {"10.1.2.3", 32, "10.1.2.3/24"},
+    {"0.0.0.1", 1, "127.0.0.1/8"},   {"10.1.3.1", 24, NULL},
+    {"fd01::5", 128, "fd01::1/64"},  {"fd01:0:0:1::5", 64, NULL},
+};
+
+START_TEST(a_network_is_taken_if_another_device_is_in_it)
+{
+    struct tws_rtnl r;
+    struct tws_tun t;
+    const struct tws_prefix has[] = {prefix("10.1.2.3", 24), prefix("fd01::1", 64)};
+    struct tws_prefix with;
+    char text[TWS_PREFIX_TEXT];
+    bool taken;
+
+    if (!begin(&r, &t))
+        return;
+    for (size_t i = 0; i < sizeof has / sizeof *has; i++)
+        ck_assert_int_eq(tws_rtnl_address(&r, TWS_RTNL_ADD, t.index, &has[i]), TWS_OK);
+    for (size_t i = 0; i < sizeof networks / sizeof *networks; i++) {
+        const struct tws_prefix p = prefix(networks[i].ip, networks[i].bits);
+        ck_assert_int_eq(tws_network_is_taken(&p, 0, &taken, &with), TWS_OK);
+        ck_assert_msg(taken == (networks[i].with != NULL), "%s", networks[i].ip);
+        tws_prefix_format(&with, text, sizeof text);
+        if (taken)
+            ck_assert_str_eq(text, networks[i].with);
+        ck_assert_int_eq(tws_network_is_taken(&p, t.index, &taken, &with), TWS_OK);
+        ck_assert_msg(taken == (p.bits == 1), "%s, and the device is our own", networks[i].ip);
+    }
+    end(&r, &t);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tc = tcase_create("tun");
@@ -409,5 +496,7 @@ int main(void)
     tcase_add_test(tc, what_others_mark_alike_is_left_alone);
     tcase_add_test(tc, a_route_is_found_whoever_made_it);
     tcase_add_test(tc, rules_of_a_device_that_is_gone_are_stale_too);
+    tcase_add_test(tc, an_address_is_own_if_a_device_has_it_whatever_bind_takes);
+    tcase_add_test(tc, a_network_is_taken_if_another_device_is_in_it);
     return run_suite("tun", tc);
 }

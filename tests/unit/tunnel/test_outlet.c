@@ -150,6 +150,14 @@ START_TEST(an_outlet_for_some_clients_is_for_no_others)
 }
 END_TEST
 
+/* This machine has one address. */
+static bool is_own(const struct tws_ip *ip)
+{
+    const struct tws_ip own = ip_of("192.0.2.100");
+
+    return tws_ip_equal(ip, &own);
+}
+
 static const struct {
     const char *source, *from;
     bool works;
@@ -166,6 +174,13 @@ static const struct {
     {"224.0.0.1", "224.0.0.0/4", false},
     {"fe80::1", "fe80::/10", false},
     {"255.255.255.255", NULL, false},
+    {"192.0.2.100", NULL, false},
+    {"192.0.2.100", "192.0.2.0/24", false},
+    {"192.0.2.100", "192.0.2.100", true},
+    {"::", "::/0", false},
+    {"ff02::1", "ff02::1", false},
+    {"169.254.1.1", NULL, false},
+    {"64:ff9b::e000:1", NULL, false},
 };
 
 START_TEST(only_what_can_be_a_clients_address_is_connected_from)
@@ -179,12 +194,39 @@ START_TEST(only_what_can_be_a_clients_address_is_connected_from)
         ck_assert_int_eq(tws_prefix_parse(spoofs[_i].from, &from), TWS_OK);
         o.nfrom = 1;
     }
-    const char *why = tws_outlet_from(&o, &source, &out);
+    const char *why = tws_outlet_from(&o, &source, is_own, &out);
     ck_assert_int_eq(why == NULL, spoofs[_i].works);
     ck_assert_uint_eq(out.mark, 7);
     ck_assert_int_eq(out.transparent, spoofs[_i].works);
     if (spoofs[_i].works)
         ck_assert(tws_ip_equal(&out.ip, &source.ip) && out.port == 1234);
+}
+END_TEST
+
+START_TEST(a_privileged_port_is_not_believed)
+{
+    struct tws_outlet o = {.spoof = true};
+    struct tws_connect_from out;
+
+    for (unsigned port = 0; port <= 65535; port += 1023) {
+        struct tws_ip_port source = {ip_of("192.0.2.7"), (uint16_t)port};
+        ck_assert_ptr_null(tws_outlet_from(&o, &source, is_own, &out));
+        ck_assert_uint_eq(out.port, port < 1024 ? 0 : port);
+    }
+}
+END_TEST
+
+START_TEST(nothing_starts_at_the_targets_own_address)
+{
+    struct tws_connect_from from = {.ip = ip_of("192.0.2.7"), .port = 7, .transparent = true};
+    const struct tws_ip same = ip_of("192.0.2.7"), other = ip_of("192.0.2.8"), lo = ip_of("::1");
+
+    ck_assert_ptr_nonnull(tws_outlet_meets_itself(&from, &same));
+    ck_assert_ptr_null(tws_outlet_meets_itself(&from, &other));
+    from.transparent = false; /* bind: the administrator's own word */
+    ck_assert_ptr_null(tws_outlet_meets_itself(&from, &same));
+    from = (struct tws_connect_from){.ip = lo, .transparent = true};
+    ck_assert_ptr_null(tws_outlet_meets_itself(&from, &lo)); /* it was named, and stays in here */
 }
 END_TEST
 
@@ -224,6 +266,8 @@ int main(void)
     tcase_add_test(tc, an_outlet_for_some_clients_is_for_no_others);
     tcase_add_loop_test(tc, only_what_can_be_a_clients_address_is_connected_from, 0,
                         (int)(sizeof spoofs / sizeof spoofs[0]));
+    tcase_add_test(tc, a_privileged_port_is_not_believed);
+    tcase_add_test(tc, nothing_starts_at_the_targets_own_address);
     tcase_add_test(tc, a_source_in_another_spelling_is_the_same);
     tcase_add_test(tc, each_family_of_clients_has_its_own_other_target);
     return run_suite("tunnel/outlet", tc);
