@@ -67,17 +67,30 @@ step() {
     printf 'ok    %4d s  %s (%d passed)\n' "$seconds" "$name" "$ok"
     return 0
   fi
-  printf 'FAIL  %4d s  %s (%d passed, %d failed), the end of %s:\n' "$seconds" "$name" "$ok" "$bad" "$log"
-  tail -n 40 "$log" | cut -c 1-300 | sed 's/^/    | /'
+  printf 'FAIL  %4d s  %s (%d passed, %d failed), from %s:\n' "$seconds" "$name" "$ok" "$bad" "$log"
+  names=$(failed_tests "$log")
+  [ -z "$names" ] || echo "$names"
+  reasons "$log" | sed 's/^/    | /'
   failures="$failures
   $name
-$(failed_tests "$log")"
+$names"
   return 1
 }
 
 # failed_tests LOG: the names of what failed, as unittest and ctest write them.
 failed_tests() {
-  sed -n 's/^\(FAIL\|ERROR\): /    /p; s/^[[:space:]]*[0-9]* - \(.* (\(Failed\|Timeout\|SEGFAULT\)\)/    \1/p' "$1" | head -n 20
+  sed -n 's/^\(FAIL\|ERROR\): /    /p; s/^[[:space:]]*[0-9]* - \(.* (\(Failed\|Timeout\|SEGFAULT\)\)/    \1/p' "$1" |
+    awk '!seen[$0]++' | cut -c 1-240 | head -n 20
+}
+
+# reasons LOG: what the failed tests said, or where the log ends; few lines, since a report may be cut itself.
+reasons() {
+  said=$(awk -f tests/support/failures.awk "$1")
+  if [ -n "$said" ]; then
+    echo "$said"
+  else
+    tail -n 20 "$1" | cut -c 1-240
+  fi
 }
 
 build() {
