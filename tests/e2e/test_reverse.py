@@ -224,14 +224,19 @@ class ReverseForwards(Case):
 
     def test_limits_of_listeners_and_channels(self):
         service = self.service()
-        r = self.reverse(service.port, service.port)
-        r.tunnel.users[0].update(max_listens=1, max_channels=2)
+        two = self.reverse(service.port, service.port)
+        two.tunnel.users[0]["max_listens"] = 1
+        two.tunnel.write_keys()
+        two.tunnel.start_server()
+        two.tunnel.start_client()
+        two.client.wait_log("reverse forward refused .*code=14 .*text=\"the user's max_listens is reached\"")
+        port = int(two.client.wait_log(r"reverse listening .*listen=127\.0\.0\.1:(\d+) ").group(1))
+        self.assertTrue(ask(port))
+        r = self.reverse(service.port)  # another: who asks for a listener again and again has a channel for it each time
+        r.tunnel.users[0]["max_channels"] = 2
         r.tunnel.write_keys()
-        r.tunnel.start_server()
-        r.tunnel.start_client()
-        r.client.wait_log("reverse forward refused .*code=14 .*text=\"the user's max_listens is reached\"")
-        port = int(r.client.wait_log(r"reverse listening .*listen=127\.0\.0\.1:(\d+) ").group(1))
-        peers = [connect(port) for _ in range(3)]
+        r.start()
+        peers = [connect(r.port) for _ in range(3)]
         for peer in peers[:2]:
             peer.sendall(b"x")
             read_exactly(peer, 1)
@@ -240,7 +245,7 @@ class ReverseForwards(Case):
         r.server.wait_log("connection closed .*max_channels")
         peers[0].close()
         wait_until(lambda: "reason=\"closed\"" in r.server.log, "a channel is over")
-        self.assertTrue(ask(port))
+        self.assertTrue(ask(r.port))
 
     def test_a_removed_key_ends_the_listening(self):
         r = self.reverse(self.service().port).start()
@@ -530,7 +535,7 @@ class ReverseForwards(Case):
         r.wait_listening()
         r.server.signal(signal.SIGTERM)
         self.assertEqual(r.server.wait_exit(), 0)
-        self.assertLess(time.monotonic() - since, 5)
+        self.assertLess(time.monotonic() - since, 15)  # a drain may take 30 s
 
 
 if __name__ == "__main__":

@@ -10,13 +10,14 @@ import socket
 import struct
 import subprocess
 import threading
+import time
 
 import netns
 import tun_net
 import tws_e2e
 from tws_e2e import WAIT, Case, free_port, is_listening, needs, read_exactly, wait_until, yaml
 
-PATIENCE = 5.0  # for an answer that will come; those that will not are seen by their end
+PATIENCE = WAIT  # for an answer that will come; those that will not are seen by their end
 SILENCE = 0.5   # for datagrams, whose refusal nobody tells
 
 # What each user may reach: rules, then services by their names below, over TCP, over UDP, by path. P and Q are the
@@ -120,7 +121,7 @@ class Arrivals:
                 try:
                     data, source = peer.recvfrom(2048)
                     self.note(name, data)
-                    peer.sendto(b"here", source)
+                    peer.sendto(data, source)
                 except OSError:
                     return
         threading.Thread(target=run, daemon=True).start()
@@ -238,27 +239,35 @@ def by_unix_forward(ports, path, _, label):
 
 
 def datagram(label):
+    """What the service sends back, or it is a late answer to who had the port before."""
     return f"label={label};".encode()
 
 
-def by_udp_forward(ports, host, port, label):
+def talk_udp(to, head, label, is_due):
+    """A datagram may be lost, and its answer late: it is sent again as long as an answer is due."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
         peer.settimeout(SILENCE)
-        peer.sendto(datagram(label), ("127.0.0.1", ports["udp", host, port]))
-        return peer.recv(100) == b"here"
+        while True:
+            peer.sendto(head + datagram(label), ("127.0.0.1", to))
+            try:
+                return peer.recv(300).endswith(datagram(label))
+            except TimeoutError:
+                if not is_due():
+                    return False
 
 
-def by_socks_udp(ports, host, port, label, as_name=False):
-    with dial(ports["proxy"]) as control, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+def by_udp_forward(ports, host, port, label, is_due):
+    return talk_udp(ports["udp", host, port], b"", label, is_due)
+
+
+def by_socks_udp(ports, host, port, label, is_due, as_name=False):
+    with dial(ports["proxy"]) as control:
         bound = socks_request(control, 3, b"\1\0\0\0\0\0\0")
-        peer.settimeout(SILENCE)
-        peer.sendto(b"\0\0\0" + socks_target(host, ports[port], as_name) + datagram(label),
-                    ("127.0.0.1", struct.unpack(">H", bound[-2:])[0]))
-        return peer.recv(300).endswith(b"here")
+        return talk_udp(struct.unpack(">H", bound[-2:])[0], b"\0\0\0" + socks_target(host, ports[port], as_name), label, is_due)
 
 
-def by_socks_udp_name(ports, host, port, label):
-    return by_socks_udp(ports, host, port, label, as_name=True)
+def by_socks_udp_name(ports, host, port, label, is_due):
+    return by_socks_udp(ports, host, port, label, is_due, as_name=True)
 
 
 TCP = {way.__name__: way for way in (by_forward, by_socks, by_socks_name, by_socks4a, by_upstream_proxy,
@@ -378,9 +387,16 @@ class Matrix(Case):
                 yield user, "by_unix_forward", by_unix_forward, (path, ""), set(unix.split()), plain and means == unix
 
     def attempt(self, cell):
-        user, name, way, (host, port), _, _ = cell
+        user, name, way, (host, port), _, must = cell
+        label = f"{user},{name},{host.replace('/', '|')},{port}"
+
+        noted_by_group = ("many", *label.split(","))  # which answers by other addresses
+        deadline = time.monotonic() + WAIT
+
+        def is_due():
+            return must and noted_by_group not in self.arrivals.noted and time.monotonic() < deadline
         try:
-            return way(self.ports[user], host, port, f"{user},{name},{host.replace('/', '|')},{port}")
+            return way(self.ports[user], host, port, label, *([is_due] if name in UDP else []))
         except (OSError, AssertionError):
             return False
 
@@ -404,7 +420,7 @@ class Matrix(Case):
                 closed.append(f"{user} {name} {host} {port}: arrived at {arrived - may}")
             if answer and not arrived:
                 closed.append(f"{user} {name} {host} {port}: somebody else answered")
-            if must and not (arrived and (answer or "many" in arrived)):  # a group answers by other addresses
+            if must and not (arrived and (answer or "many" in arrived)):
                 missing.append(f"{user} {name} {host} {port}: expected at {may}")
         self.assertEqual(closed, [])
         self.assertEqual(missing, [])
@@ -488,6 +504,10 @@ HOSTS = {"tun": {4: "10.80.100.2", 6: "fd80:100::2"}, "transparent": {4: "10.80.
          "tproxy": {4: "10.80.102.2", 6: "fd80:102::2"}}
 
 
+def is_open(user, _, kind, family, port):
+    return f"{family}:{port}" in CAUGHT[user][1 if kind == "tcp" else 2].split()
+
+
 @netns.needs_wires
 class Caught(Case):
     """A machine for each user; behind the server a host that notes who comes."""
@@ -530,7 +550,7 @@ class Caught(Case):
                     data, source = hearer.recvfrom(100)
                     self.noted.add(("udp", f"{family}:{port}", *data.decode().split(",")))
                     hearer.sendto(b"here", source)
-                except OSError:
+                except (OSError, TypeError):  # closed, before or while it waits
                     return
         for run in (accept, hear):
             threading.Thread(target=run, daemon=True).start()
@@ -563,6 +583,13 @@ class Caught(Case):
             client.wait_ready()
 
     def attempt(self, cell):
+        """Again and again where an answer is due: a datagram may be lost."""
+        deadline = time.monotonic() + (WAIT if is_open(*cell) else 0)
+        while not (answered := self.ask(cell)) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return answered
+
+    def ask(self, cell):
         user, way, kind, family, port = cell
         label = f"{user},{way}".encode()
         with self.net.inside(self.net.clients[list(CAUGHT).index(user)]):
@@ -583,8 +610,8 @@ class Caught(Case):
                  if cell[1:3] != ("transparent", "udp")]  # caught by tproxy only
         with concurrent.futures.ThreadPoolExecutor(len(cells)) as pool:
             answered = list(pool.map(self.attempt, cells))
-        for (user, way, kind, family, port), answer in zip(cells, answered):
-            is_open = f"{family}:{port}" in CAUGHT[user][1 if kind == "tcp" else 2].split()
+        for cell, answer in zip(cells, answered):
+            user, way, kind, family, port = cell
             with self.subTest(user=user, way=way, kind=kind, target=f"{family}:{port}"):
-                self.assertEqual((kind, f"{family}:{port}", user, way) in self.noted, is_open)
-                self.assertEqual(answer, is_open)
+                self.assertEqual((kind, f"{family}:{port}", user, way) in self.noted, is_open(*cell))
+                self.assertEqual(answer, is_open(*cell))

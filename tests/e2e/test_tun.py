@@ -286,7 +286,7 @@ class Tun(tws_e2e.Case):
         self.server.stop()
         self.start_client(0).wait_ready()
         self.clients[1].stop()
-        self.assertLess(time.monotonic() - begin, 5)
+        self.assertLess(time.monotonic() - begin, 15)  # a drain may take 30 s
 
     def test_a_new_client_has_the_address_of_its_killed_self(self):
         self.bring_up(users=[{"tun": ["10.9.0.20"]}])

@@ -357,7 +357,8 @@ class Case(unittest.TestCase):
         self.addCleanup(self._end)
 
     def _end(self):
-        for process in reversed(self.processes):
+        """The tunnel first: without what carries its links, a channel that is still closing holds it up."""
+        for process in sorted(reversed(self.processes), key=lambda process: not isinstance(process, Tws)):
             process.stop()
         self.logs = [f"---- {process.name}:\n{process.log[-LOG_BYTES:]}" for process in self.processes]
         wrong = [verdict for process in self.processes if (verdict := process.verdict())]
