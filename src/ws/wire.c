@@ -196,17 +196,19 @@ static void make_control(struct tws_wire *w, enum tws_ws_opcode op, const uint8_
     w->control.n = tws_ws_put_control(w->control_bytes, op, p, n, w->client ? key : NULL);
 }
 
-/* Writes what waits; true: nothing waits any more. */
+/* Writes what waits; true: no message waits any more. A pong that fails behind it is no failure of
+ * the message: the peer may have read that, and acknowledge it over another link. */
 static bool flush(struct tws_wire *w)
 {
     if (w->broken || !push(w, &w->control) || !push(w, &w->rest))
         return false;
     free_stage(w);
-    if (!w->pong_due)
-        return true;
-    w->pong_due = false;
-    make_control(w, TWS_WS_OP_PONG, w->pong, w->npong);
-    return push(w, &w->control);
+    if (w->pong_due) {
+        w->pong_due = false;
+        make_control(w, TWS_WS_OP_PONG, w->pong, w->npong);
+        (void)push(w, &w->control);
+    }
+    return true;
 }
 
 /* A frame that is put together: begins it, or keeps it for when what is before it has left. */
@@ -395,8 +397,7 @@ static void write_turn(struct tws_wire *w)
 
     if (!blocked && w->control.n == 0)
         return;
-    (void)flush(w);
-    if (blocked && w->rest.n == 0 && !w->broken)
+    if (flush(w) && blocked)
         w->ev->on_writable(w->arg);
 }
 
