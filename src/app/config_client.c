@@ -5,6 +5,7 @@
 #include "tws/base/secret.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -33,15 +34,27 @@ static tws_err take_key(const struct tws_settings *s, struct tws_diag *diag,
     return err == TWS_CONFIG ? TWS_OK : err; /* said already; go on to find more */
 }
 
+/* Stdin and stdout are all that it serves: one of many, which come and go beside each other. */
+static bool is_brief(const struct tws_client_config *c)
+{
+    return c->stdio.type != TWS_SPOT_NONE && c->nforwards == 0 && c->nreverses == 0;
+}
+
+/* A new session ends those of the same name that have no link just now: they would be its
+ * predecessors. A brief client succeeds nobody, so its name is nobody else's. */
 static tws_err take_name(const struct tws_settings *s, struct tws_client_config *c)
 {
-    char host[65] = "";
+    char host[65] = "", name[65];
+    const char *given = s->name;
 
-    if (s->name != NULL)
-        return tws_config_copy(s->name, &c->name);
-    if (gethostname(host, sizeof host - 1) != 0 || host[0] == '\0')
-        return tws_config_copy(FALLBACK_NAME, &c->name);
-    return tws_config_copy(host, &c->name);
+    if (given == NULL && gethostname(host, sizeof host - 1) == 0 && host[0] != '\0')
+        given = host;
+    if (given == NULL)
+        given = FALLBACK_NAME;
+    if (!is_brief(c))
+        return tws_config_copy(given, &c->name);
+    (void)snprintf(name, sizeof name, "%.48s/%ld", given, (long)getpid());
+    return tws_config_copy(name, &c->name);
 }
 
 static tws_err fill(const struct tws_settings *s, struct tws_diag *diag,

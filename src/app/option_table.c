@@ -433,7 +433,8 @@ static const struct tws_option settings_rows[] = {
      .max = 64,
      .arg = "NAME",
      .help = "This client's name in the server's log. Clients that share a key need different "
-             "names. Not given: the host's name."},
+             "names. Not given: the host's name. A client that only serves stdin and stdout adds "
+             "its process id."},
     {.name = "idle_timeout",
      .type = TWS_TYPE_DURATION,
      .flags = TWS_OPT_BOTH | TWS_OPT_RELOAD,

@@ -100,6 +100,30 @@ START_TEST(forwards_of_the_command_line_join_those_of_the_file)
 END_TEST
 
 static const struct {
+    const char *line, *yaml;
+    bool alone;
+} named[] = {
+    {CLIENT_LINE "-W h:22", "name: box\n" FORWARD, true},
+    {CLIENT_LINE "stdio:h:22 R:2222:localhost:22", "name: box\n", false},
+};
+
+/* The server takes who comes with a name for the successor of who had it. */
+START_TEST(a_client_for_stdin_alone_shares_its_name_with_nobody)
+{
+    struct tws_client_config *c = NULL;
+    struct said said;
+    char alone[64];
+
+    clear_environment();
+    setenv("TWS_PASSWD", STRONG, 1);
+    ck_assert_int_eq(read_command(named[_i].line, named[_i].yaml, &said, &c), TWS_OK);
+    (void)snprintf(alone, sizeof alone, "box/%ld", (long)getpid());
+    ck_assert_str_eq(c->name, named[_i].alone ? alone : "box");
+    tws_client_config_free(c);
+}
+END_TEST
+
+static const struct {
     const char *passwd, *key_file; /* of the environment */
     const char *line, *yaml;
     const char *says;
@@ -239,6 +263,7 @@ int main(void)
     TCase *tc = tcase_create("config_words");
 
     LOOP(tc, forwards_of_the_command_line_join_those_of_the_file, commands);
+    LOOP(tc, a_client_for_stdin_alone_shares_its_name_with_nobody, named);
     LOOP(tc, a_key_comes_from_the_environment_if_nothing_else_names_one, environments);
     tcase_add_test(tc, a_passphrase_of_the_environment_is_judged_like_any);
     LOOP(tc, who_may_connect_to_a_unix_socket_is_checked, files);
