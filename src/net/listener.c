@@ -111,6 +111,8 @@ static bool accept_one(struct tws_listener *l, struct bound *b)
             hold_for_shortage(l, errno);
         return false;
     }
+    if (peer.ss.ss_family == AF_UNIX) /* inherits nothing */
+        tws_socket_set_urgent_inline(fd);
     unmap(&peer);
     l->on_accept(l->arg, fd, &peer);
     return true;

@@ -151,6 +151,11 @@ struct way {
     const struct tws_sockaddr *own, *peer;
 };
 
+static bool is_unix(const struct dial *d)
+{
+    return d->permit.kind == TWS_KIND_UNIX;
+}
+
 static void close_way(const struct way *w)
 {
     if (w->io != NULL)
@@ -170,6 +175,7 @@ static void hand_over(struct dial *d, const struct way *w, const struct tws_judg
         .fd = w->fd,
         .io = w->io,
         .dialled = true,
+        .is_unix = is_unix(d),
         .source = d->source_text,
         .target = d->target,
         .up = terms->up,
@@ -206,11 +212,6 @@ static void reached(struct dial *d, const struct way *w)
 }
 
 /* ---- which way ---- */
-
-static bool is_unix(const struct dial *d)
-{
-    return d->permit.kind == TWS_KIND_UNIX;
-}
 
 static void target_of(const struct dial *d, struct tws_target *out)
 {

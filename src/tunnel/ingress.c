@@ -80,6 +80,7 @@ static tws_err start_relay(struct tws_ingress *in, const struct tws_arrival *a,
     struct tws_relay_config cfg = {.carrier = carrier,
                                    .channel = ch,
                                    .fd = a->fd,
+                                   .is_unix = a->source.ss.ss_family == AF_UNIX,
                                    .source = source,
                                    .target = target,
                                    .count = a->count};

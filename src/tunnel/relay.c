@@ -38,7 +38,8 @@ struct relay {
     uint8_t read_over;  /* nothing more is read from the socket */
     uint8_t write_over; /* nothing more is written to it */
     uint8_t hung_up;    /* RDHUP, HUP or ERR was seen */
-    uint8_t urgent;     /* so was urgent data: a read may stop there, and not because it has all */
+    uint8_t in_pieces;  /* a read may stop short of what is there: at urgent data, or where a unix
+                         * socket's peer has passed descriptors */
     uint8_t broken;     /* the local side reset the connection: read what is left, then reset */
     uint8_t aborting;   /* the peer reset it: hand on what came before, then RST */
     uint8_t rst;        /* close with RST */
@@ -200,7 +201,7 @@ static void pull(struct tws_local *local, const struct tws_pull *p)
     ssize_t n = early ? tws_front_read(r->front, p->buf, room) : read(r->io.fd, p->buf, room);
     if (n > 0) {
         /* The edge of what came behind early bytes may have passed while they waited for credit. */
-        bool more = early || (size_t)n == room || r->hung_up || r->urgent;
+        bool more = early || (size_t)n == room || r->hung_up || r->in_pieces;
         size_t kept = (size_t)n;
         if (r->up != NULL)
             tws_throttle_take(r->up, (size_t)n);
@@ -414,7 +415,7 @@ static void on_io(struct tws_io *io, unsigned events)
     if (events & TWS_IO_HUP)
         on_hang_up(r, (events & TWS_IO_ERROR) != 0);
     if (events & TWS_IO_URGENT)
-        r->urgent = 1;
+        r->in_pieces = 1;
     if ((events & (TWS_IO_READ | TWS_IO_HUP)) && !r->read_over)
         tws_channel_set_ready(r->local.channel, true, now_of(r));
     if (events & TWS_IO_WRITE)
@@ -481,6 +482,7 @@ tws_err tws_relay_new(const struct tws_relay_config *cfg)
     r->count = cfg->count;
     r->front = cfg->front;
     r->mortal = cfg->dialled;
+    r->in_pieces = cfg->is_unix;
     r->opened_us = r->active_us = tws_carrier_now(cfg->carrier);
     tws_local_attach(&r->local, &relay_ops, cfg->carrier, cfg->channel);
     watch_time(r);

@@ -25,6 +25,7 @@ struct tws_relay_config {
     struct tws_channel *channel;
     int fd;             /* connected, non-blocking; the relay's from now on, also on failure */
     bool dialled;       /* by tws_connector_start(), not accepted */
+    bool is_unix;       /* a unix socket */
     struct tws_io *io;  /* watches fd already, and ends here, also on failure; NULL: nobody does */
     const char *source; /* for the audit line; copied */
     const char *target;

@@ -55,6 +55,45 @@ class UnixSockets(Case):
                               check=True)
         self.assertEqual(done.stdout, b"100000")
 
+    def test_no_byte_stays_behind_where_descriptors_or_urgent_data_were_passed(self):
+        """All is there before any is read: a read stops at each of them, and no event tells of the rest."""
+        path, words, there = os.path.join(self.folder, "out.sock"), (b"onetwothree", b"onetwo!three"), []
+
+        def say(peer, word, reader):
+            reader.signal(signal.SIGSTOP)
+            for part in (word[:3], word[3:6]):
+                socket.send_fds(peer, [part], [0])
+            if b"!" in word:
+                peer.send(b"!", socket.MSG_OOB)
+            peer.sendall(b"three")
+            reader.signal(signal.SIGCONT)
+
+        def serve():
+            with listener.accept()[0] as peer:
+                for word in words:
+                    there.append(read_exactly(peer, len(word)))
+                    say(peer, word, tunnel.server)
+                peer.recv(1)  # ends when the other end has all
+
+        with socket.socket(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as peer:
+            listener.bind(path)
+            listener.listen()
+            tunnel = self.tunnel(f"unix:{path}", plain=True, start=False)
+            tunnel.client_settings["forwards"] = [{"listen": f"unix:{self.path}", "remote": f"unix:{path}"}]
+            tunnel.start_server()
+            tunnel.start_client()
+            tunnel.wait_links()
+            server = threading.Thread(target=serve)
+            server.start()
+            peer.settimeout(WAIT)
+            peer.connect(self.path)
+            for word in words:
+                say(peer, word, tunnel.client)
+                self.assertEqual(read_exactly(peer, len(word)), word)
+            peer.shutdown(socket.SHUT_WR)
+            server.join()
+        self.assertEqual(there, list(words))
+
     def test_the_file_has_its_mode_and_goes_with_the_process(self):
         for mode, wanted in ((None, 0o600), ("0666", 0o666)):
             with self.subTest(mode=mode):
