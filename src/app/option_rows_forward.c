@@ -171,7 +171,7 @@ static const struct tws_option rows[] = {
      .offset = AT(address),
      .arg = "ADDR",
      .help = "Kind tun: the device's addresses with their networks; the server's rules must have "
-             "them for this user. Not given: the server says which."},
+             "them for this user. Not given: the server says which, of a network for private use."},
     {.name = "mtu",
      .type = TWS_TYPE_NUMBER,
      .flags = TWS_OPT_CLIENT,

@@ -218,6 +218,35 @@ tws_err tws_ip_packet_read(struct tws_span in, struct tws_ip_packet *out)
     return TWS_OK;
 }
 
+/* ---- what does not belong on a link ---- */
+
+enum {
+    REDIRECT = 5,              /* of ICMP */
+    ROUTER_SOLICITATION = 133, /* of ICMPv6, and those up to: */
+    REDIRECT_V6 = 137
+};
+
+bool tws_ip_packet_is_neighbourly(struct tws_span in, const struct tws_ip_packet *p)
+{
+    if (p->transport == 0)
+        return false; /* of the first fragment it is known */
+    uint8_t type = p->transport < in.n ? in.p[p->transport] : 0;
+    if (p->protocol == TWS_IP_ICMP && p->source.family == 4)
+        return type == REDIRECT;
+    return p->protocol == TWS_IP_ICMPV6 && type >= ROUTER_SOLICITATION && type <= REDIRECT_V6;
+}
+
+static bool is_host(const struct tws_ip *ip)
+{
+    return !tws_ip_is_multicast(ip) && !tws_ip_is_link_local(ip) && !tws_ip_is_loopback(ip) &&
+           !tws_ip_is_unspecified(ip);
+}
+
+bool tws_ip_packet_is_routable(const struct tws_ip_packet *p)
+{
+    return is_host(&p->source) && is_host(&p->destination);
+}
+
 /* ---- the maximum segment size ---- */
 
 /* Of the option's value in a SYN's header of `n` bytes; 0: it has none. */

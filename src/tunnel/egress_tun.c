@@ -81,6 +81,8 @@ static void on_datagram(struct tws_local *l, struct tws_span in)
         drop(port, &port->dropped_malformed, NULL, "not a whole IP packet");
     else if (tws_ip_table_find(&port->hub->table, &p.source) != port)
         drop(port, &port->dropped_source, &p, "the source is not the client's");
+    else if (tws_ip_packet_is_neighbourly(in, &p))
+        drop(port, &port->dropped_rules, &p, "a redirect or neighbour discovery");
     else if (!is_allowed(port, &p))
         drop(port, &port->dropped_rules, &p, "no rule of the user allows the destination");
     else if (!is_in_rate(port, in.n))

@@ -8,6 +8,7 @@
 #include "backlog_priv.h"
 #include "inlet_priv.h"
 #include "ip_detour_priv.h"
+#include "ip_terms_priv.h"
 #include "relay_priv.h"
 
 #include "tws/base/log.h"
@@ -64,19 +65,14 @@ static uint64_t now_of(const struct end *e)
 
 /* ---- packets ---- */
 
-/* What only means the machine itself and its neighbours is not worth a way to the server. */
-static bool is_worth_it(const struct tws_ip_packet *p)
-{
-    return !tws_ip_is_multicast(&p->destination) && !tws_ip_is_link_local(&p->destination) &&
-           !tws_ip_is_link_local(&p->source);
-}
-
 static void take(void *arg, uint8_t *bytes, size_t n)
 {
     struct way *w = arg;
     struct tws_ip_packet p;
 
-    if (tws_ip_packet_read((struct tws_span){bytes, n}, &p) != TWS_OK || !is_worth_it(&p))
+    /* What only means the machine itself and its neighbours is not worth a way to the server. */
+    if (tws_ip_packet_read((struct tws_span){bytes, n}, &p) != TWS_OK ||
+        !tws_ip_packet_is_routable(&p))
         return;
     tws_ip_packet_clamp(bytes, n, &p, w->device.mtu);
     tws_backlog_put(&w->backlog, (struct tws_span){bytes, n}, now_of(w->end));
@@ -119,13 +115,47 @@ static void pull(struct tws_local *l, const struct tws_pull *p)
     tell_too_large(w, p);
 }
 
+static bool is_ours(const struct way *w, const struct tws_ip *ip)
+{
+    for (int i = 0; i < TWS_TUN_FAMILIES; i++)
+        if (tws_ip_equal(&w->terms.address[i].ip, ip))
+            return true;
+    return false;
+}
+
+/* Why a packet is not for this machine's kernel to see, which would believe it; NULL: it may be. */
+static const char *unfit(const struct way *w, struct tws_span in, const struct tws_ip_packet *p)
+{
+    if (!tws_ip_packet_is_routable(p))
+        return "an address that no host has on such a link";
+    if (tws_ip_packet_is_neighbourly(in, p))
+        return "a redirect or neighbour discovery";
+    return is_ours(w, &p->source) ? "the source is our own address" : NULL;
+}
+
+static void tell_dropped(struct way *w, const struct tws_ip_packet *p, const char *why)
+{
+    char text[TWS_IP_PACKET_TEXT];
+
+    if (!tws_log_allow(&w->limit, tws_loop_now(w->inlet->ingress->loop)))
+        return;
+    tws_ip_packet_format(p, text, sizeof text);
+    tws_log(TWS_LOG_WARN, "packet dropped", "device=%s packet=\"%s\" reason=\"%s\"",
+            w->device.tun.name, text, why);
+}
+
 static void on_datagram(struct tws_local *l, struct tws_span in)
 {
     struct way *w = from_local(l)->way;
     struct tws_ip_packet p;
 
-    if (w != NULL && tws_ip_packet_read(in, &p) == TWS_OK)
+    if (w == NULL || tws_ip_packet_read(in, &p) != TWS_OK)
+        return;
+    const char *why = unfit(w, in, &p);
+    if (why == NULL)
         tws_ip_device_write(&w->device, in, &p);
+    else
+        tell_dropped(w, &p, why);
 }
 
 /* ---- addresses and routes ---- */
@@ -169,6 +199,10 @@ static tws_err apply(struct way *w)
     uint32_t mtu = w->conf.mtu;
     tws_err err = TWS_OK;
 
+    if (w->conf.naddresses == 0 && !tws_ip_terms_taken(&w->device, &w->terms)) {
+        w->terms = (struct tws_tun_terms){.mtu = 0}; /* it is not asked for again */
+        return TWS_SYS;
+    }
     if (w->terms.mtu != 0 && w->terms.mtu < mtu)
         mtu = w->terms.mtu;
     /* A device that was prepared with another MTU works all the same. */

@@ -104,7 +104,7 @@ class Link:
 
     def __init__(self, peer, masked):
         self.peer, self.masked = peer, masked
-        self.rest, self.frames = b"", []
+        self.rest, self.frames, self.received = b"", [], 0
         self.close_code = None
 
     # ---- WebSocket ----
@@ -165,6 +165,7 @@ class Link:
     def receive(self):
         """Takes one message apart into self.frames."""
         data, at = self.read(), 0
+        self.received += 1
         while at < len(data):
             kind, flags, n, channel, offset = struct.unpack_from("!BBHIQ", data, at)
             self.frames.append((kind, channel, offset, data[at + 16:at + 16 + n], flags))
@@ -178,6 +179,10 @@ class Link:
                 if found[0] in kinds and (channel is None or found[1] == channel):
                     return found
             self.receive()
+
+    def acknowledge(self):
+        """All that was received: without it the other side gives the link up after some seconds."""
+        self.send((ACK, self.link, self.received, bytes(4)))
 
     def close(self):
         """The session is over at once, if it is still there."""

@@ -7,11 +7,14 @@ import random
 import re
 import shutil
 import signal
+import socket
 import stat
+import struct
 import subprocess
 import time
 
 import netns
+import peer
 import tun_net
 import tws_e2e
 from tun_net import INNER4, INNER6
@@ -476,3 +479,89 @@ class Tun(tws_e2e.Case):
         netns.ip("-n", client, "link", "set", "tun-c", "up")
         self.start_unprivileged().wait_log(r"cannot set up the device.*CAP_NET_ADMIN, or do it before: "
                                            r"ip address add 10\.9\.0\.20/24 dev tun-c")
+
+
+def checksum(data):
+    words = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while words > 0xffff:
+        words = (words & 0xffff) + (words >> 16)
+    return struct.pack("!H", ~words & 0xffff)
+
+
+def icmp(source, target, kind, rest):
+    """An ICMP packet of type `kind`; an even number of bytes."""
+    v6 = ":" in source
+    ends = b"".join(socket.inet_pton(socket.AF_INET6 if v6 else socket.AF_INET, end) for end in (source, target))
+    body = bytes([kind, 0, 0, 0]) + rest
+    pseudo = ends + struct.pack("!II", len(body), 58) if v6 else b""
+    body = body[:2] + checksum(pseudo + body) + body[4:]
+    if v6:
+        return struct.pack("!IHBB", 6 << 28, len(body), 58, 255) + ends + body
+    head = struct.pack("!BBHHHBB", 0x45, 0, 20 + len(body), 1, 0, 255, 1)
+    return head + checksum(head + b"\0\0" + ends) + ends + body
+
+
+@needs_tun
+class HostileServer(tws_e2e.Case):
+    """A server of the test's own, and a client that leaves its addresses to it."""
+
+    def setUp(self):
+        super().setUp()
+        self.net = tun_net.Net(self)
+        self.machine = self.net.clients[0]
+        for setting in ("accept_ra", "accept_redirects"):  # as most machines have it
+            self.net.sysctl(self.machine, f"net.ipv6.conf.default.{setting}", 1)
+        with self.net.inside(self.net.server):
+            listener = peer.Server("10.80.0.1")
+        self.addCleanup(listener.close)
+        key_file, _ = self.keygen()
+        config = {"server": f"ws://10.80.0.1:{listener.port}/", "key_file": key_file, "encrypt": "off", "connections": 1,
+                  "forwards": [{"kind": "tun", "device": "tun-c"}]}
+        with self.net.inside(self.machine):
+            self.client = self.start_tws("client", "client", "--config", self.write("client.yaml", yaml(config) + "\n"))
+        with open(key_file, encoding="ascii") as file:
+            self.link = listener.accept(file.read())
+        self.addCleanup(self.link.close)
+
+    def give(self, *addresses):
+        """Says to the next channel which addresses its client has."""
+        channel = self.link.wait(peer.OPEN)[1]
+        self.link.acknowledge()
+        terms = b"".join(peer.parameter(2 if ":" in host else 1, socket.inet_pton(
+            socket.AF_INET6 if ":" in host else socket.AF_INET, host) + bytes([bits])) for host, bits in addresses)
+        self.link.send((peer.OPENED, channel, 0, terms))
+        return channel
+
+    def test_neither_addresses_nor_packets_of_a_server_change_where_a_client_sends(self):
+        before = tun_net.state(self.machine)
+        self.give(("10.9.0.2", 24), ("2001:db8::2", 3))
+        self.client.wait_log("tun failed device=tun-c .*gave 2001:db8::2/3, a network that is not for private use: .*address:")
+        mark = len(self.client.log)
+        self.give(("10.80.0.77", 25))
+        self.client.wait_log("gave 10.80.0.77/25, and this machine is in 10.80.0.2/24", after=mark)
+        self.assertEqual([line for line in tun_net.state(self.machine) if "tun-c" not in line],
+                         [line for line in before if "tun-c" not in line])
+        self.assertNotIn("2001:db8", "".join(tun_net.state(self.machine)))
+        channel = self.give(("10.9.0.2", 24), ("fd09::2", 64))
+        self.client.wait_log("tun open")
+        before = tun_net.state(self.machine)
+        prefix = struct.pack("!BBBBIII", 3, 4, 64, 0xc0, 3600, 3600, 0) + socket.inet_pton(socket.AF_INET6, "2001:db8:bad::")
+        router = struct.pack("!BBHII", 64, 0, 1800, 0, 0) + prefix
+        victim = socket.inet_pton(socket.AF_INET6, "2001:db8:bad::9")
+        cut = icmp("10.9.0.2", "198.51.100.1", 8, bytes(12))[:28]
+        hostile = [icmp("fe80::1", "ff02::1", 134, router), icmp("fe80::1", "fd09::2", 134, router),
+                   icmp("fd09::1", "fd09::2", 134, router), icmp("fe80::1", "fd09::2", 137, bytes(4) + victim + victim),
+                   icmp("fd09::1", "fd09::2", 137, bytes(4) + victim + victim),
+                   icmp("10.80.0.1", "10.9.0.2", 5, socket.inet_aton("10.9.0.1") + cut),
+                   icmp("127.0.0.1", "10.9.0.2", 8, bytes(4)), icmp("10.9.0.2", "10.9.0.2", 8, bytes(4)),
+                   icmp("fd09::2", "fd09::2", 128, bytes(4)), icmp("::1", "fd09::2", 128, bytes(4))]
+        marked = [icmp("10.9.0.1", "10.9.0.2", 8, b"mark"), icmp("fd09::1", "fd09::2", 128, b"mark")]
+        self.link.send(*[(peer.DATAGRAM, channel, i, packet) for i, packet in enumerate(hostile + marked)])
+        answers = {}
+        while len(answers) < len(marked):
+            packet = self.link.wait(peer.DATAGRAM, channel=channel)[3]
+            self.assertEqual(packet[-4:], b"mark", "only what is no lie is answered")
+            answers[packet[0] >> 4] = packet
+        self.link.acknowledge()
+        self.client.wait_log('packet dropped device=tun-c packet="icmp fe80::1 > ff02::1"')
+        self.assertEqual(tun_net.state(self.machine), before)

@@ -61,6 +61,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (p.service == 0)
         REQUIRE(p.service_port == 0);
     REQUIRE(tws_ip_packet_read((struct tws_span){data, size - 1}, &other) != TWS_OK);
+    if (tws_ip_packet_is_neighbourly((struct tws_span){data, size}, &p))
+        REQUIRE(p.service == 0 && !tws_ip_packet_is_syn((struct tws_span){data, size}, &p));
     tws_ip_packet_format(&p, text, sizeof text);
     for (const char *s = text; *s != '\0'; s++)
         REQUIRE((unsigned char)*s >= 0x20 && *s != 0x7f);

@@ -45,6 +45,16 @@ bool tws_ip_packet_clamp(uint8_t *packet, size_t n, const struct tws_ip_packet *
 /* Whether it opens a TCP connection: the only packets that a clamp changes. */
 bool tws_ip_packet_is_syn(struct tws_span in, const struct tws_ip_packet *p);
 
+/*
+ * Whether it says what only neighbours on one wire have to say, and kernels believe: ICMP
+ * redirects, IPv6 router and neighbour discovery. An IP link has no neighbours, and whoever sends
+ * such on it wants to change its other end's routes. `in` was read into *p.
+ */
+bool tws_ip_packet_is_neighbourly(struct tws_span in, const struct tws_ip_packet *p);
+
+/* Whether both ends are addresses of hosts: not link-local, multicast, loopback or unspecified. */
+bool tws_ip_packet_is_routable(const struct tws_ip_packet *p);
+
 /* "tcp 10.0.0.2.40000 > 10.1.0.1.80", as tcpdump has it, for logs; `cap` at least
  * TWS_IP_PACKET_TEXT. */
 #define TWS_IP_PACKET_TEXT 120

@@ -241,6 +241,56 @@ START_TEST(an_icmp_error_reaches_the_port_it_is_about)
 }
 END_TEST
 
+static bool is_neighbourly(const struct packet *p)
+{
+    struct tws_ip_packet got = read_ok(p);
+
+    return tws_ip_packet_is_neighbourly(packet_span(p), &got);
+}
+
+START_TEST(redirects_and_neighbour_discovery_are_told_from_the_rest)
+{
+    struct packet p;
+
+    for (unsigned type = 0; type < 256; type++) {
+        const uint8_t body[8] = {(uint8_t)type};
+        packet_network(&p, A4, B4, TWS_IP_ICMP, body, sizeof body);
+        ck_assert_msg(is_neighbourly(&p) == (type == 5), "%u", type);
+        packet_network(&p, A6, B6, TWS_IP_ICMPV6, body, sizeof body);
+        ck_assert_msg(is_neighbourly(&p) == (type >= 133 && type <= 137), "%u", type);
+        packet_network(&p, A6, B6, TWS_IP_ICMP, body, sizeof body);
+        ck_assert(!is_neighbourly(&p));
+        packet_udp(&p, A4, (uint16_t)(type << 8), B4, 53);
+        ck_assert(!is_neighbourly(&p));
+    }
+}
+END_TEST
+
+static const struct {
+    const char *from, *to;
+    bool routable;
+} ends[] = {
+    {A4, B4, true},           {A6, B6, true},
+    {"127.0.0.1", B4, false}, {A4, "127.0.0.1", false},
+    {"0.0.0.0", B4, false},   {"169.254.1.1", B4, false},
+    {A4, "224.0.0.1", false}, {A4, "255.255.255.255", false},
+    {"fe80::1", B6, false},   {A6, "ff02::1", false},
+    {"::1", B6, false},       {A6, "::", false},
+};
+
+START_TEST(only_what_hosts_send_to_hosts_has_a_way)
+{
+    struct packet p;
+
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        packet_udp(&p, ends[i].from, 4000, ends[i].to, 53);
+        struct tws_ip_packet got = read_ok(&p);
+        ck_assert_msg(tws_ip_packet_is_routable(&got) == ends[i].routable, "%s > %s", ends[i].from,
+                      ends[i].to);
+    }
+}
+END_TEST
+
 START_TEST(packets_of_a_flow_have_its_number)
 {
     struct packet p, q;
@@ -352,6 +402,8 @@ int main(void)
     tcase_add_test(tc, a_chain_of_headers_has_an_end);
     tcase_add_test(tc, a_later_fragment_of_ipv6_is_not_read_on);
     tcase_add_test(tc, an_icmp_error_reaches_the_port_it_is_about);
+    tcase_add_test(tc, redirects_and_neighbour_discovery_are_told_from_the_rest);
+    tcase_add_test(tc, only_what_hosts_send_to_hosts_has_a_way);
     tcase_add_test(tc, packets_of_a_flow_have_its_number);
     tcase_add_loop_test(tc, a_syn_announces_what_fits, 0, COUNT_OF(syns));
     tcase_add_test(tc, the_checksum_is_right_for_every_value);
