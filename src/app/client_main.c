@@ -41,7 +41,7 @@ static void redial(void *tunnel)
     tws_client_redial(tunnel);
 }
 
-static void drain(void *tunnel, void (*on_done)(void *arg), void *arg)
+static void drain(void *tunnel, void (*on_done)(void *arg, bool settled), void *arg)
 {
     tws_client_drain(tunnel, on_done, arg);
 }

@@ -32,6 +32,7 @@ struct process {
     struct tws_activation *activation;
     bool draining;
     bool serving; /* stdin and stdout: the process ends with them */
+    bool served;  /* they came to their end */
     int exit_code;
     struct tws_timer status_timer, watchdog_timer;
     char status[STATUS_BYTES];
@@ -146,21 +147,34 @@ static void reload(struct process *p)
     tws_notify("READY=1");
 }
 
-static void on_drained(void *arg)
+static void on_drained(void *arg, bool settled)
 {
     struct process *p = arg;
 
     tws_log(TWS_LOG_INFO, "drained", "");
+    if (p->served)
+        p->exit_code = settled ? EXIT_SUCCESS : EXIT_FAILURE;
     tws_loop_stop(p->loop);
 }
 
-/* Stdin and stdout are over. */
+static void drain(struct process *p)
+{
+    p->draining = true;
+    tws_log(TWS_LOG_INFO, "draining", "at_most_ms=%u", p->settings.drain_ms);
+    tws_notify("STOPPING=1");
+    p->role->drain(p->tunnel, on_drained, p);
+}
+
+/* Stdin and stdout are over. What was read last may still be on its way. */
 static void on_served(void *arg, bool clean)
 {
     struct process *p = arg;
 
-    p->exit_code = clean ? EXIT_SUCCESS : EXIT_FAILURE;
-    tws_loop_stop(p->loop);
+    p->served = clean;
+    if (!clean)
+        tws_loop_stop(p->loop);
+    else if (!p->draining)
+        drain(p);
 }
 
 static void end(struct process *p, bool at_once)
@@ -170,10 +184,7 @@ static void end(struct process *p, bool at_once)
         tws_loop_stop(p->loop);
         return;
     }
-    p->draining = true;
-    tws_log(TWS_LOG_INFO, "draining", "at_most_ms=%u", p->settings.drain_ms);
-    tws_notify("STOPPING=1");
-    p->role->drain(p->tunnel, on_drained, p);
+    drain(p);
 }
 
 static void on_signal(void *arg, enum tws_signal_kind kind)

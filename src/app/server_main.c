@@ -32,7 +32,7 @@ static tws_err reload(void *tunnel, const void *config)
     return tws_server_reload(tunnel, config);
 }
 
-static void drain(void *tunnel, void (*on_done)(void *arg), void *arg)
+static void drain(void *tunnel, void (*on_done)(void *arg, bool settled), void *arg)
 {
     tws_server_drain(tunnel, on_done, arg);
 }

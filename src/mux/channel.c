@@ -217,6 +217,12 @@ tws_err tws_channel_peek(struct tws_channel *ch, struct tws_span *out)
     return out->n > 0 ? TWS_OK : TWS_BLOCKED;
 }
 
+bool tws_channel_complete(const struct tws_channel *ch, uint64_t *left)
+{
+    *left = ch->q.next - ch->q.consumed;
+    return ch->halves.rx == TWS_RX_DRAINING && ch->q.next == ch->rx_final;
+}
+
 void tws_channel_consume(struct tws_channel *ch, size_t n, uint64_t now)
 {
     ch->s->now = now;

@@ -212,6 +212,48 @@ void tws_session_drain(struct tws_session *s, uint16_t code, uint32_t deadline_m
     tws_session_goaway(s, code, deadline_ms);
 }
 
+static bool owes(const struct tws_link *l)
+{
+    struct tws_node *it, *tmp;
+
+    TWS_LIST_EACH(it, tmp, &l->log.records)
+    {
+        if (TWS_CONTAINER(it, const struct tws_record, log_node)->logged)
+            return true;
+    }
+    return false;
+}
+
+static bool any_owes(const struct tws_node *links)
+{
+    struct tws_node *it, *tmp;
+
+    TWS_LIST_EACH(it, tmp, links)
+    {
+        if (owes(TWS_CONTAINER(it, const struct tws_link, link_node)))
+            return true;
+    }
+    return false;
+}
+
+bool tws_session_acknowledged(const struct tws_session *s)
+{
+    return !any_owes(&s->links) && !any_owes(&s->graves);
+}
+
+bool tws_session_settled(struct tws_session *s, uint64_t now)
+{
+    struct tws_node *it, *tmp;
+
+    TWS_LIST_EACH(it, tmp, &s->links)
+    {
+        struct tws_link *l = TWS_CONTAINER(it, struct tws_link, link_node);
+        if (l->uncovered > 0 || tws_session_wants_write(s, l, now))
+            return false;
+    }
+    return tws_session_acknowledged(s);
+}
+
 /* ---- time ---- */
 
 uint64_t tws_session_deadline(const struct tws_session *s)

@@ -37,6 +37,21 @@ void tws_local_attach(struct tws_local *l, const struct tws_local_ops *ops,
     tws_channel_set_user(ch, l);
 }
 
+uint8_t *tws_local_take_rest(struct tws_local *l, size_t n)
+{
+    uint8_t *rest = malloc(n > 0 ? n : 1);
+    struct tws_span in;
+
+    for (size_t done = 0; rest != NULL && done < n;) {
+        if (tws_channel_peek(l->channel, &in) != TWS_OK)
+            break;
+        memcpy(rest + done, in.p, in.n);
+        done += in.n;
+        tws_channel_consume(l->channel, in.n, tws_carrier_now(l->carrier));
+    }
+    return rest;
+}
+
 void tws_local_linger(struct tws_local *l)
 {
     l->carrier->nlingering += !l->lingers;
@@ -320,19 +335,16 @@ void tws_carrier_free(struct tws_carrier *c)
 
 bool tws_carrier_settled(const struct tws_carrier *c)
 {
-    uint64_t now = tws_loop_now(c->loop);
     struct tws_node *it, *next;
 
     if (c->nlocals > c->nlingering)
         return false;
     TWS_LIST_EACH(it, next, &c->links)
     {
-        struct tws_live_link *l = TWS_CONTAINER(it, struct tws_live_link, live_node);
-        if (tws_link_stats(l->link).in_flight > 0 || tws_wire_blocked(l->wire) ||
-            tws_session_wants_write(c->session, l->link, now))
+        if (tws_wire_blocked(TWS_CONTAINER(it, struct tws_live_link, live_node)->wire))
             return false;
     }
-    return true;
+    return tws_session_settled(c->session, tws_loop_now(c->loop));
 }
 
 /* ---- beginning ---- */
@@ -410,6 +422,7 @@ tws_err tws_carrier_new(struct tws_loop *loop, const struct tws_carrier_config *
         .events = cfg->events,
         .arg = cfg->arg,
         .limits = cfg->limits,
+        .partings = cfg->partings,
         .audit_level = cfg->audit_level,
         .user = cfg->user,
         .client = cfg->client,

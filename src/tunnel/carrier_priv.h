@@ -18,11 +18,13 @@
 
 #include "tws/base/log.h"
 #include "tws/net/loop.h"
+#include "tws/proto/code.h"
 #include "tws/proto/handshake.h"
 #include "tws/tunnel/config.h"
 #include "tws/ws/wire.h"
 
 struct tws_live_link;
+struct tws_partings;
 
 /* What a link is there for. */
 struct tws_link_terms {
@@ -31,6 +33,12 @@ struct tws_link_terms {
     uint16_t weight;
     uint64_t retire_at_us; /* replace it then; 0: when its keys are worn */
 };
+
+/* Whether a session that ended like this lets streams that came in full be handed on. */
+static inline bool tws_carrier_ended_in_peace(uint16_t code)
+{
+    return code == TWS_CODE_SHUTDOWN || code == TWS_CODE_TIMEOUT;
+}
 
 #define TWS_SESSION_TAG 9 /* the first four bytes of a session's id in hex, with NUL */
 
@@ -61,6 +69,7 @@ struct tws_carrier {
     const struct tws_carrier_events *events;
     void *arg;
     const struct tws_link_limits *limits; /* borrowed; may change */
+    struct tws_partings *partings;        /* borrowed: takes what outlives the session */
     enum tws_log_level audit_level;       /* of the line at a channel's end */
     const char *user;                     /* for the log; borrowed */
     char tag[TWS_SESSION_TAG];
@@ -73,6 +82,7 @@ struct tws_carrier {
 struct tws_carrier_config {
     bool client;
     const struct tws_link_limits *limits; /* borrowed; values may change */
+    struct tws_partings *partings;        /* borrowed: outlives the carrier */
     const struct tws_hs_params *peer;     /* what the peer said of itself */
     const uint8_t *session_id;
     const char *user;
@@ -114,7 +124,7 @@ void tws_carrier_probe(struct tws_carrier *c);
 /* Opens and accepts no more, and tells the peer. */
 void tws_carrier_drain(struct tws_carrier *c, uint16_t code);
 
-/* No channel is left, and the peer acknowledged all it was sent (or no link is there to ask). */
+/* No channel is left, and neither side owes the other anything. */
 bool tws_carrier_settled(const struct tws_carrier *c);
 
 /* What the peer is told of us in a handshake. */

@@ -121,6 +121,7 @@ static void add_stats(struct tws_client_stats *st, const struct tws_pool *p)
     st->links_lost += p->links_lost;
     st->dials_failed += p->dials_failed;
     st->channels_opened += p->channels_opened;
+    st->sessions_cut += p->sessions_cut;
 }
 
 static void free_pool(struct tws_client *c, struct tws_pool *p)
@@ -149,6 +150,7 @@ static tws_err new_pool(struct tws_client *c, const struct tws_client_config *cf
     const struct tws_pool_config pool = {.client = cfg,
                                          .server = &cfg->servers[server],
                                          .limits = &c->limits,
+                                         .partings = &c->ingress.partings,
                                          .events = &pool_events,
                                          .arg = c};
     tws_err err = tws_pool_new(c->loop, c->ws, &pool, out);
@@ -347,22 +349,25 @@ static bool settled(const struct tws_client *c)
         if (p->carrier != NULL && !tws_carrier_settled(p->carrier))
             return false;
     }
-    return c->ingress.nwaiting == 0 && !tws_stdio_waiting(c->stdio);
+    return c->ingress.nwaiting == 0 && c->ingress.partings.unsaid == 0 &&
+           !tws_stdio_lives(c->stdio);
 }
 
 static void on_drain_timer(struct tws_timer *t)
 {
     struct tws_client *c = TWS_CONTAINER(t, struct tws_client, drain_timer);
 
-    if (!settled(c) && tws_loop_now(c->loop) < c->drain_until_us) {
+    bool all = settled(c);
+    struct tws_client_stats st = tws_client_stats(c);
+
+    if (!all && tws_loop_now(c->loop) < c->drain_until_us) {
         tws_timer_start(t, DRAIN_CHECK_US);
         return;
     }
-    uint32_t left = tws_client_stats(c).channels;
-    if (left > 0)
+    if (!all)
         tws_log(TWS_LOG_WARN, "drain ended", "channels=%u reason=\"drain time is over\"",
-                (unsigned)left);
-    c->on_drained(c->drained_arg);
+                (unsigned)st.channels);
+    c->on_drained(c->drained_arg, all && st.sessions_cut == c->cut_before_drain);
 }
 
 static void drain_sessions(struct tws_client *c)
@@ -385,6 +390,7 @@ void tws_client_drain(struct tws_client *c, tws_drained_fn *on_done, void *arg)
         return;
     c->on_drained = on_done;
     c->drained_arg = arg;
+    c->cut_before_drain = tws_client_stats(c).sessions_cut;
     c->drain_until_us = tws_loop_now(c->loop) + (uint64_t)c->limits.drain_ms * MS;
     tws_ingress_stop(&c->ingress);
     TWS_LIST_EACH(it, next, &c->pools)

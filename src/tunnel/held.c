@@ -66,6 +66,7 @@ static tws_err make_carrier(struct tws_held *h, const struct tws_hs_result *hs)
     const struct tws_carrier_config cfg = {
         .client = false,
         .limits = &h->server->limits,
+        .partings = &h->server->partings,
         .peer = &hs->peer,
         .session_id = hs->session_id,
         .user = h->account->name,

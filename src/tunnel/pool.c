@@ -332,6 +332,7 @@ static void on_over(void *arg, uint16_t code, const char *text)
     struct tws_pool *p = arg;
 
     log_over(p, code, text);
+    p->sessions_cut += !tws_session_acknowledged(p->carrier->session);
     cancel_dials(p); /* they would join what is no more */
     forget_session(p);
     p->unknown_joins = 0;
@@ -367,6 +368,7 @@ static tws_err begin_session(struct tws_pool *p, const struct tws_hs_result *hs)
     const struct tws_carrier_config cfg = {
         .client = true,
         .limits = p->limits,
+        .partings = p->partings,
         .peer = &hs->peer,
         .session_id = hs->session_id,
         .user = p->route.name,
@@ -540,6 +542,7 @@ tws_err tws_pool_new(struct tws_loop *loop, struct tws_ws *ws, const struct tws_
     p->events = cfg->events;
     p->arg = cfg->arg;
     p->limits = cfg->limits;
+    p->partings = cfg->partings;
     p->retry_timeout_ms = cfg->client->retry_timeout_ms;
     p->max_age_ms = cfg->client->max_age_ms;
     p->schedule = cfg->client->schedule;

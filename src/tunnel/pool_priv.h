@@ -35,6 +35,7 @@ struct tws_pool {
     void *arg;
     struct tws_route route;
     const struct tws_link_limits *limits; /* the client's copy */
+    struct tws_partings *partings;        /* the client's */
     uint32_t retry_timeout_ms;
     uint32_t max_age_ms;        /* of links to come */
     enum tws_schedule schedule; /* of the next session */
@@ -53,7 +54,7 @@ struct tws_pool {
     unsigned unknown_joins; /* in a row refused because the session is unknown */
     bool retiring;
 
-    uint64_t links_lost, dials_failed, channels_opened;
+    uint64_t links_lost, dials_failed, channels_opened, sessions_cut;
     uint64_t ended_sent, ended_received; /* bytes of sessions that are over */
 };
 
@@ -61,6 +62,7 @@ struct tws_pool_config {
     const struct tws_client_config *client; /* borrowed for the call */
     const struct tws_endpoint *server;      /* one of client->servers */
     const struct tws_link_limits *limits;   /* outlive the pool */
+    struct tws_partings *partings;          /* likewise */
     const struct tws_pool_events *events;
     void *arg;
 };

@@ -10,6 +10,7 @@
  * hang-up. Bytes that the kernel still has from before it are sent first, as the receiver of an
  * RST could still read them: hence `broken`, in which reading goes on to its end and then resets.
  */
+#include "parting_priv.h"
 #include "relay_priv.h"
 
 #include "tws/base/log.h"
@@ -369,10 +370,37 @@ static void on_stopped(struct tws_local *l, uint16_t code)
     watch_time(r);
 }
 
+/* Both ends were done when the session ended; only the socket has not taken everything yet.
+ * False: it was not like that. */
+static bool hand_over_rest(struct relay *r)
+{
+    const struct tws_carrier *c = r->local.carrier;
+    uint64_t left = 0;
+    uint8_t *rest;
+
+    if (r->io.fd < 0 || !r->read_over || r->write_over || r->aborting || r->broken ||
+        tws_front_owes_answer(r->front) || !tws_channel_complete(r->local.channel, &left))
+        return false;
+    rest = tws_local_take_rest(&r->local, (size_t)left);
+    if (rest == NULL)
+        return false;
+    int fd = r->io.fd;
+    stop_timing(r);
+    tws_io_stop(&r->io);
+    r->io.fd = -1;
+    tws_err err = tws_part_with(c->partings, fd, rest, (size_t)left,
+                                (uint64_t)c->limits->half_close_timeout_ms * MS);
+    if (err != TWS_OK)
+        r->reason = TWS_CODE_RESOURCES;
+    return true;
+}
+
 static void on_over(struct tws_local *l, uint16_t code)
 {
     struct relay *r = from_local(l);
 
+    if (tws_carrier_ended_in_peace(code) && hand_over_rest(r))
+        code = TWS_CODE_NONE;
     if (code != TWS_CODE_NONE) {
         r->rst = 1;
         if (r->reason == 0)

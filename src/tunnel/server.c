@@ -272,7 +272,7 @@ static void count_rest(struct tws_held *h, void *ctx)
 
 static struct rest rest_of(const struct tws_server *s)
 {
-    struct rest r = {.settled = true};
+    struct rest r = {.settled = s->partings.unsaid == 0};
 
     for_each_session(s, count_rest, &r);
     return r;
@@ -287,10 +287,10 @@ static void on_drain_timer(struct tws_timer *t)
         tws_timer_start(t, DRAIN_CHECK_US);
         return;
     }
-    if (r.channels > 0)
+    if (!r.settled)
         tws_log(TWS_LOG_WARN, "drain ended", "channels=%u reason=\"drain time is over\"",
                 (unsigned)r.channels);
-    s->on_drained(s->drained_arg);
+    s->on_drained(s->drained_arg, r.settled);
 }
 
 static void drain_session(struct tws_held *h, void *ctx)
@@ -430,6 +430,7 @@ tws_err tws_server_new(struct tws_loop *loop, struct tws_ws *ws,
     set_egress(s, cfg);
     tws_list_init(&s->accounts);
     tws_list_init(&s->visits);
+    tws_partings_init(&s->partings, loop);
     tws_timer_init(&s->drain_timer, loop, on_drain_timer);
     err = tws_registry_init(&s->sessions);
     if (err == TWS_OK)
@@ -465,6 +466,7 @@ void tws_server_free(struct tws_server *s)
     tws_server_end_visits(s);
     tws_ws_listener_end(s->listener);
     for_each_session(s, end_session, NULL);
+    tws_partings_fini(&s->partings);
     tws_ip_hub_free(s->egress_cfg.tun);
     free_accounts(&s->accounts);
     tws_registry_fini(&s->sessions);

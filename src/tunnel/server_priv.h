@@ -9,6 +9,7 @@
 #include "carrier_priv.h"
 #include "egress_priv.h"
 #include "entrance_priv.h"
+#include "parting_priv.h"
 
 #include "tws/proto/handshake.h"
 #include "tws/tunnel/registry.h"
@@ -23,6 +24,7 @@ struct tws_server {
     struct tws_node accounts;         /* struct tws_account */
     struct tws_registry sessions;     /* struct tws_held */
     struct tws_node visits;           /* struct visit: handshakes in progress */
+    struct tws_partings partings;     /* of local sides that outlive their sessions */
     uint8_t boot_id[TWS_HS_BOOT_ID_LEN];
     struct tws_link_limits limits;       /* a copy: sessions point here whatever is reloaded */
     struct tws_egress_config egress_cfg; /* likewise */

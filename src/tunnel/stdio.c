@@ -32,6 +32,8 @@ struct tws_stdio {
     struct tws_timer timer; /* waiting for a link; then for bytes */
     char target[TWS_HOSTPORT_TEXT];
     char why[192]; /* why it ended before its time; "": it did not */
+    uint8_t *rest; /* of a stream that came in full before its session ended; NULL: none is left */
+    size_t rest_n, rest_done;
     uint64_t opened_us, active_us, abort_at_us;
     bool attached;   /* there is a channel */
     bool over;       /* on_end() was called */
@@ -88,6 +90,10 @@ static void end(struct tws_stdio *s)
 /* Ends the channel, for a reason of this side. */
 static void reset(struct tws_stdio *s, uint16_t code)
 {
+    if (s->rest != NULL) { /* it is over already */
+        end(s);
+        return;
+    }
     stop(s);
     tws_channel_reset(s->local.channel, code, NULL, now_of(s));
     tws_carrier_kick(s->local.carrier);
@@ -201,8 +207,27 @@ static bool write_some(struct tws_stdio *s, struct tws_span bytes)
     return true;
 }
 
+/* Without time-out: it is over for the peer, and this user's pipe has all the time it wants. */
+static void write_rest(struct tws_stdio *s)
+{
+    while (!s->over && s->rest_done < s->rest_n) {
+        ssize_t n = tws_shared_fd_write(&s->out, s->rest + s->rest_done, s->rest_n - s->rest_done);
+        if (n >= 0)
+            s->rest_done += (size_t)n;
+        else if (errno == EAGAIN)
+            return;
+        else if (errno != EINTR)
+            broken_out(s, errno);
+    }
+    end(s);
+}
+
 static void deliver(struct tws_stdio *s)
 {
+    if (s->rest != NULL) {
+        write_rest(s);
+        return;
+    }
     while (!s->write_over) {
         struct tws_span bytes;
         tws_err err = tws_channel_peek(s->local.channel, &bytes);
@@ -265,16 +290,38 @@ static void on_stopped(struct tws_local *l, uint16_t code)
     watch_time(s);
 }
 
+/* Both ends were done when the session ended; only `out` has not taken everything yet. False: it
+ * was not like that. */
+static bool keep_rest(struct tws_stdio *s)
+{
+    struct tws_channel *ch = s->local.channel;
+    uint64_t left = 0;
+
+    if (!s->read_over || s->write_over || s->aborting || !tws_channel_complete(ch, &left))
+        return false;
+    s->rest = tws_local_take_rest(&s->local, (size_t)left);
+    s->rest_n = s->rest != NULL ? (size_t)left : 0;
+    return s->rest != NULL;
+}
+
 static void on_over(struct tws_local *l, uint16_t code)
 {
     struct tws_stdio *s = from_local(l);
 
+    bool whole = tws_carrier_ended_in_peace(code) && keep_rest(s);
+    if (whole && tws_session_acknowledged(l->carrier->session))
+        code = TWS_CODE_NONE;
     if (code != TWS_CODE_NONE)
         blame(s, "the session ended: %s", tws_code_text(code));
     tws_audit(l->carrier, l->channel, "stdio", s->target, s->opened_us,
               s->why[0] == '\0' ? "closed" : s->why);
     s->attached = false;
-    end(s);
+    if (s->rest == NULL) {
+        end(s);
+        return;
+    }
+    tws_timer_stop(&s->timer);
+    write_rest(s);
 }
 
 static const struct tws_local_ops stdio_ops = {
@@ -308,7 +355,8 @@ static void on_out(struct tws_io *io, unsigned events)
         broken_out(s, EPIPE);
     else
         deliver(s);
-    tws_carrier_kick(s->local.carrier);
+    if (s->attached)
+        tws_carrier_kick(s->local.carrier);
 }
 
 /* ---- opening ---- */
@@ -368,7 +416,12 @@ void tws_stdio_ready(struct tws_stdio *s)
 
 bool tws_stdio_waiting(const struct tws_stdio *s)
 {
-    return s != NULL && !s->attached && !s->over;
+    return s != NULL && !s->attached && !s->over && s->rest == NULL;
+}
+
+bool tws_stdio_lives(const struct tws_stdio *s)
+{
+    return s != NULL && !s->over;
 }
 
 /* No channel in time: given up, unless only the server's limit of channels is in the way. */
@@ -430,6 +483,7 @@ void tws_stdio_free(struct tws_stdio *s)
     if (s == NULL)
         return;
     stop(s);
+    free(s->rest);
     tws_loop_free_later(s->cfg.loop, s);
     errno = saved;
 }

@@ -37,6 +37,8 @@ TWS_MUST_USE tws_err tws_stdio_new(const struct tws_stdio_config *cfg, struct tw
 void tws_stdio_ready(struct tws_stdio *s);
 /* Whether it still waits for its channel. NULL: it does not. */
 bool tws_stdio_waiting(const struct tws_stdio *s);
+/* on_end() is still to come. NULL: it is not. */
+bool tws_stdio_lives(const struct tws_stdio *s);
 /* No callback comes any more. The channel's carrier is freed first. NULL is fine. */
 void tws_stdio_free(struct tws_stdio *s);
 

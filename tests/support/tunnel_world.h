@@ -51,7 +51,7 @@ struct world {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     world_fn *todo; /* for the loop's thread */
-    bool drained;
+    bool drained, settled;
     char log[WORLD_LOG_BYTES]; /* lines, '\n' between */
     size_t log_len;
 };

@@ -25,7 +25,8 @@ struct tws_role {
     tws_err (*start)(struct tws_loop *loop, struct tws_ws *ws, const void *config, void **tunnel);
     tws_err (*reload)(void *tunnel, const void *config);
     void (*redial)(void *tunnel); /* may be NULL */
-    void (*drain)(void *tunnel, void (*on_done)(void *arg), void *arg);
+    /* `settled`: nothing was cut off. */
+    void (*drain)(void *tunnel, void (*on_done)(void *arg, bool settled), void *arg);
     void (*status)(const void *tunnel, char *out, size_t cap);
     void (*stop)(void *tunnel);
     /* Begins to serve stdin and stdout if the configuration wants that, and says so in *serving.

@@ -183,6 +183,8 @@ void tws_channel_set_ready(struct tws_channel *ch, bool ready, uint64_t now);
  * next call on the session.
  */
 TWS_MUST_USE tws_err tws_channel_peek(struct tws_channel *ch, struct tws_span *out);
+/* All that the peer will ever send is here: `*left` is how much of it peek has still to give. */
+bool tws_channel_complete(const struct tws_channel *ch, uint64_t *left);
 /* The local socket took `n` of the peeked bytes: credit goes back for them. */
 void tws_channel_consume(struct tws_channel *ch, size_t n, uint64_t now);
 
@@ -245,6 +247,11 @@ void tws_session_tick(struct tws_session *s, uint64_t now);
 
 /* Opens and accepts no more, and tells the peer (GOAWAY); running channels go on. */
 void tws_session_drain(struct tws_session *s, uint16_t code, uint32_t deadline_ms, uint64_t now);
+/* Whether the peer acknowledged all that must reach it. */
+bool tws_session_acknowledged(const struct tws_session *s);
+/* And nothing waits to be sent, an ACK neither. Before that a CLOSE may overtake, on another link,
+ * bytes that are on their way. */
+bool tws_session_settled(struct tws_session *s, uint64_t now);
 /* Ends the session: CLOSE goes out on every link, every channel is over. TWS_EVENT_CLOSED follows.
  */
 void tws_session_close(struct tws_session *s, uint16_t code, const char *text, uint64_t now);

@@ -36,9 +36,10 @@ TWS_MUST_USE tws_err tws_client_reload(struct tws_client *c, const struct tws_cl
 /* Forgets back-off: dials every missing link now (network change, SIGUSR). */
 void tws_client_redial(struct tws_client *c);
 
-typedef void tws_drained_fn(void *arg);
+/* `settled`: nothing was cut off, every byte was acknowledged. */
+typedef void tws_drained_fn(void *arg, bool settled);
 /*
- * Accepts no more, and calls on_done(arg) once when no channel is left or drain_ms has passed,
+ * Accepts no more, and calls on_done() once when no channel is left or drain_ms has passed,
  * never before this returns. The callee may call tws_client_free().
  */
 void tws_client_drain(struct tws_client *c, tws_drained_fn *on_done, void *arg);
@@ -61,6 +62,7 @@ struct tws_client_stats {
     uint32_t links, links_wanted, channels, waiting, sessions;
     uint64_t bytes_sent, bytes_received; /* of channels, since the start */
     uint64_t channels_opened, links_lost, dials_failed;
+    uint64_t sessions_cut; /* ended before the peer had acknowledged everything */
 };
 struct tws_client_stats tws_client_stats(const struct tws_client *c);
 

@@ -35,9 +35,10 @@ void tws_server_free(struct tws_server *s);
  */
 TWS_MUST_USE tws_err tws_server_reload(struct tws_server *s, const struct tws_server_config *cfg);
 
-typedef void tws_drained_fn(void *arg);
+/* `settled`: nothing was cut off, every byte was acknowledged. */
+typedef void tws_drained_fn(void *arg, bool settled);
 /*
- * Accepts no more links and channels, tells every client (GOAWAY), and calls on_done(arg) once
+ * Accepts no more links and channels, tells every client (GOAWAY), and calls on_done() once
  * when no channel is left or drain_ms has passed, never before this returns. The callee may call
  * tws_server_free().
  */

@@ -28,8 +28,8 @@ static struct {
     struct tws_timer timer;
     const int *signals;
     tws_err start, reload;
-    bool never_drained;
-    void (*on_drained)(void *arg);
+    bool never_drained, cut;
+    void (*on_drained)(void *arg, bool settled);
     void *arg;
     unsigned configured, freed;
     bool serving;
@@ -123,10 +123,10 @@ static void redial(void *tunnel)
 static void on_drain_timer(struct tws_timer *t)
 {
     (void)t;
-    fake.on_drained(fake.arg);
+    fake.on_drained(fake.arg, !fake.cut);
 }
 
-static void drain(void *tunnel, void (*on_done)(void *arg), void *arg)
+static void drain(void *tunnel, void (*on_done)(void *arg, bool settled), void *arg)
 {
     ck_assert_ptr_eq(tunnel, &fake);
     note("drain");
@@ -265,17 +265,22 @@ static const struct {
     int signals[3];
     int code;
     const char *happens;
+    bool cut, never_drained;
 } servings[] = {
-    {{ENDS_WELL, 0}, 0, "configure \nstart\nstop\n"},
-    {{ENDS_BADLY, 0}, 1, "configure \nstart\nstop\n"},
-    {{SIGTERM, 0}, 1, "configure \nstart\nstop\n"},
-    {{SIGINT, 0}, 1, "configure \nstart\nstop\n"},
-    {{SIGHUP, 0}, 1, "configure \nstart\ndrain\nstop\n"},
+    {{ENDS_WELL, 0}, 0, "configure \nstart\ndrain\nstop\n", false, false},
+    {{ENDS_WELL, 0}, 1, "configure \nstart\ndrain\nstop\n", true, false},
+    {{ENDS_WELL, SIGTERM, 0}, 1, "configure \nstart\ndrain\nstop\n", false, true},
+    {{ENDS_BADLY, 0}, 1, "configure \nstart\nstop\n", false, false},
+    {{SIGTERM, 0}, 1, "configure \nstart\nstop\n", false, false},
+    {{SIGINT, 0}, 1, "configure \nstart\nstop\n", false, false},
+    {{SIGHUP, 0}, 1, "configure \nstart\ndrain\nstop\n", false, false},
 };
 
 START_TEST(a_process_that_serves_stdin_and_stdout_ends_with_them)
 {
     fake.serving = true;
+    fake.cut = servings[_i].cut;
+    fake.never_drained = servings[_i].never_drained;
     fake.signals = servings[_i].signals;
     ck_assert_int_eq(run(1, plain), servings[_i].code);
     ck_assert_str_eq(happened.text, servings[_i].happens);

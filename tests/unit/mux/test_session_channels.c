@@ -351,6 +351,66 @@ START_TEST(drain_says_goaway_refuses_opens_and_lets_channels_finish)
 }
 END_TEST
 
+START_TEST(a_session_is_settled_when_its_last_bytes_were_acknowledged)
+{
+    struct app *a = open_channel();
+
+    pair_pass(&p, SEC, 10 * MS);
+    ck_assert(tws_session_settled(p.c.s, p.c.now) && tws_session_settled(p.s.s, p.s.now));
+    side_send(&p.c, a, 1000, true);
+    ck_assert(!tws_session_settled(p.c.s, p.c.now));
+    side_flush(&p.c, 0);
+    ck_assert(!tws_session_acknowledged(p.c.s));
+    pair_cut(&p, 0); /* and with it what was on its way */
+    ck_assert(!tws_session_acknowledged(p.c.s) && !tws_session_settled(p.c.s, p.c.now));
+    pair_link(&p, 1);
+    pair_run(&p);
+    ck_assert_uint_eq(other(&p.s, a)->got, 1000);
+    pair_pass(&p, SEC, 10 * MS);
+    ck_assert(tws_session_settled(p.c.s, p.c.now) && tws_session_settled(p.s.s, p.s.now));
+}
+END_TEST
+
+START_TEST(who_owes_an_ack_is_not_settled)
+{
+    struct app *a = open_channel();
+
+    pair_pass(&p, SEC, 10 * MS);
+    side_send(&p.c, a, 10, false);
+    side_flush(&p.c, 0);
+    deliver(&p.c, &p.s, 0);
+    ck_assert(tws_session_acknowledged(p.s.s) && !tws_session_settled(p.s.s, p.s.now));
+}
+END_TEST
+
+START_TEST(a_stream_is_complete_when_its_end_and_all_before_it_are_here)
+{
+    struct app *a = open_channel(), *b = other(&p.s, a);
+    uint64_t left;
+
+    b->paused = true;
+    side_send(&p.c, a, 1000, false);
+    pair_run(&p);
+    ck_assert(!tws_channel_complete(b->ch, &left));
+    ck_assert_uint_eq(left, 1000);
+    side_send(&p.c, a, 10, true);
+    pair_run(&p);
+    ck_assert(tws_channel_complete(b->ch, &left));
+    ck_assert_uint_eq(left, 1010);
+    side_send(&p.s, b, 0, true);
+    pair_run(&p);
+    tws_session_close(p.c.s, TWS_CODE_SHUTDOWN, NULL, p.c.now);
+    side_flush(&p.c, 0);
+    while (deliver(&p.c, &p.s, 0))
+        continue;
+    ck_assert(p.s.closed);
+    ck_assert(tws_channel_complete(b->ch, &left)); /* its queue outlives the session's end */
+    ck_assert_uint_eq(left, 1010);
+    app_read(&p.s, b);
+    ck_assert_uint_eq(b->got, 1010);
+}
+END_TEST
+
 START_TEST(close_ends_both_sessions_with_its_code_and_text)
 {
     open_channel();
@@ -410,6 +470,9 @@ int main(void)
     tcase_add_test(tc, peek_says_blocked_then_bytes_then_absent);
     tcase_add_test(tc, readable_is_told_once_until_it_is_empty);
     tcase_add_test(tc, drain_says_goaway_refuses_opens_and_lets_channels_finish);
+    tcase_add_test(tc, a_session_is_settled_when_its_last_bytes_were_acknowledged);
+    tcase_add_test(tc, who_owes_an_ack_is_not_settled);
+    tcase_add_test(tc, a_stream_is_complete_when_its_end_and_all_before_it_are_here);
     tcase_add_test(tc, close_ends_both_sessions_with_its_code_and_text);
     tcase_add_test(tc, a_session_can_be_freed_at_any_moment);
     return run_suite("session channels", tc);

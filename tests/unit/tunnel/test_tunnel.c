@@ -599,12 +599,12 @@ START_TEST(another_route_makes_a_new_session_and_the_old_one_drains)
 }
 END_TEST
 
-static void on_drained(void *arg)
+static void on_drained(void *arg, bool settled)
 {
     struct world *w = arg;
 
     w->drained = true;
-    tws_log(TWS_LOG_INFO, "test: drained", "now=1");
+    tws_log(TWS_LOG_INFO, "test: drained", "settled=%d", settled);
 }
 
 static void drain_server(struct world *w)
@@ -627,7 +627,7 @@ START_TEST(a_draining_server_ends_with_its_last_channel)
     exchange(&e, MB);
     ck_assert_uint_eq(world_count_log(w, "test: drained"), 0);
     ends_close(&e);
-    world_await_log(w, "test: drained", 1);
+    world_await_log(w, "test: drained settled=1", 1);
     world_free(w);
 }
 END_TEST
@@ -646,7 +646,7 @@ START_TEST(a_draining_client_delivers_to_the_last_byte)
     shutdown(e.far, SHUT_WR);
     ck_assert_ptr_null(receive_pattern(&r));
     expect_eof(e.far);
-    world_await_log(w, "test: drained", 1);
+    world_await_log(w, "test: drained settled=1", 1);
     close(e.far);
     world_free(w);
 }

@@ -231,12 +231,13 @@ END_TEST
 
 static void drain(struct world *w);
 
-static void on_drained(void *arg)
+static void on_drained(void *arg, bool settled)
 {
     struct world *w = arg;
 
     pthread_mutex_lock(&w->lock);
     w->drained = true;
+    w->settled = settled;
     pthread_cond_broadcast(&w->changed);
     pthread_mutex_unlock(&w->lock);
 }
@@ -270,6 +271,7 @@ START_TEST(draining_does_not_wait_for_flows)
     clock_gettime(CLOCK_MONOTONIC, &end);
     ck_assert_int_eq(err, 0);
     ck_assert_int_lt(end.tv_sec - begin.tv_sec, 10);
+    ck_assert(w->settled);
     close(near);
     finish(w);
 }
