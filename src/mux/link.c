@@ -13,7 +13,7 @@
 #define ACK_DELAY_US (10u * MS)
 #define ACK_BYTES    65536u
 #define ACK_MESSAGES 32u
-#define SUSPECT_US   (1000u * MS) /* without ACK progress, under auto */
+#define SUSPECT_US   (1000u * MS) /* without ACK progress, at least, under auto */
 #define QUICK_US     (200u * MS)  /* the same under bond and redundant, at least */
 #define QUIET_US     (10000u * MS)
 #define PROBE_US     (3000u * MS)
@@ -373,10 +373,8 @@ static uint64_t patience(const struct tws_link *l)
     enum tws_schedule how = l->s->schedule;
     uint64_t least = l->s->cfg.suspect_us, trips = 2 * l->path.srtt_us;
 
-    if (least == 0 && how != TWS_SCHEDULE_BOND && how != TWS_SCHEDULE_REDUNDANT)
-        return SUSPECT_US;
     if (least == 0)
-        least = QUICK_US;
+        least = how == TWS_SCHEDULE_BOND || how == TWS_SCHEDULE_REDUNDANT ? QUICK_US : SUSPECT_US;
     return trips > least ? trips : least;
 }
 

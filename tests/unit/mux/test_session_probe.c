@@ -89,6 +89,33 @@ START_TEST(a_link_is_suspect_when_the_schedule_or_the_configuration_says)
 }
 END_TEST
 
+/* There one second of silence is less than a round trip. */
+START_TEST(over_a_long_way_a_link_is_suspect_later)
+{
+    struct pair q;
+
+    pair_init(&q);
+    pair_link(&q, 0);
+    struct app *a = side_open(&q.c, 100, false);
+    side_flush(&q.c, 0);
+    while (deliver(&q.c, &q.s, 0))
+        ;
+    side_tick(&q.s, 10 * MS); /* its ACK is due, and says so */
+    side_flush(&q.s, 0);
+    side_tick(&q.c, 810 * MS);
+    while (deliver(&q.s, &q.c, 0))
+        ;
+    ck_assert_uint_eq(tws_link_stats(q.c.link[0]).srtt_us, 800 * MS);
+    side_send(&q.c, a, 100, false);
+    side_flush(&q.c, 0);
+    side_tick(&q.c, 1600 * MS - 1);
+    ck_assert(!tws_link_stats(q.c.link[0]).suspect);
+    side_tick(&q.c, 1);
+    ck_assert(tws_link_stats(q.c.link[0]).suspect);
+    pair_fini(&q);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tc = tcase_create("session probe");
@@ -98,5 +125,6 @@ int main(void)
     tcase_add_test(tc, asking_again_does_not_put_the_end_off);
     tcase_add_loop_test(tc, a_link_is_suspect_when_the_schedule_or_the_configuration_says, 0,
                         COUNT_OF(patience));
+    tcase_add_test(tc, over_a_long_way_a_link_is_suspect_later);
     return run_suite("session probe", tc);
 }
