@@ -12,15 +12,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define URGENT_DIALS_MAX 4u
-#define STALE_US         500000u /* an attempt that old may hang in a network that is gone */
-#define HEAD_START_US    500000u /* of a lane over the next, when one link in all is enough */
+#define URGENT_DIALS_MAX                                                                           \
+    5u /* a patient one, and those of three seconds, one of which may just end */
+#define STALE_US      500000u /* an attempt that old may hang in a network that is gone */
+#define HEAD_START_US 500000u /* of a lane over the next, when one link in all is enough */
 
 struct dial {
     struct tws_node dial_node; /* its lane's */
     struct tws_lane *lane;
     struct tws_attempt *attempt;
     uint64_t since_us;
+    bool patient; /* has all the time that a handshake may take */
 };
 
 /* ---- what is missing ---- */
@@ -179,17 +181,30 @@ static const struct tws_attempt_events attempt_events = {
     .on_failed = on_dial_failed,
 };
 
+static bool any_patient(const struct tws_lane *l)
+{
+    struct tws_node *it, *next;
+
+    TWS_LIST_EACH(it, next, &l->dials)
+    {
+        if (TWS_CONTAINER(it, const struct dial, dial_node)->patient)
+            return true;
+    }
+    return false;
+}
+
+/* Of urgent ones too one is patient: over a long way no other would ever come to its end. */
 static void dial(struct tws_lane *l)
 {
     struct tws_pool *p = l->pool;
-    bool join = p->carrier != NULL;
+    bool join = p->carrier != NULL, patient = !tws_pool_is_urgent(p) || !any_patient(l);
     const struct tws_attempt_config cfg = {
         .route = &p->route,
         .limits = p->limits,
         .session_text = p->session_text,
         .session_id = join ? p->session_id : NULL,
         .join_secret = join ? p->join_secret : NULL,
-        .abandon_us = tws_pool_is_urgent(p) ? TWS_URGENT_ABANDON_US : 0,
+        .abandon_us = patient ? 0 : TWS_URGENT_ABANDON_US,
         .uplink = l->name,
         .interface = l->interface,
         .source = l->source.family != 0 ? &l->source : NULL,
@@ -209,6 +224,7 @@ static void dial(struct tws_lane *l)
     }
     d->lane = l;
     d->since_us = l->dialled_at_us;
+    d->patient = patient;
     tws_list_init(&d->dial_node);
     tws_list_push_back(&l->dials, &d->dial_node);
     l->ndials++;

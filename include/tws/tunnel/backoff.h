@@ -13,7 +13,7 @@
 
 /* While channels are open and no link lives, someone is waiting: a fresh try that often, ... */
 #define TWS_URGENT_EVERY_US 1000000u
-/* ... each abandoned after that long. */
+/* ... and all but one abandoned after that long. */
 #define TWS_URGENT_ABANDON_US 3000000u
 
 struct tws_backoff {

@@ -166,6 +166,115 @@ START_TEST(a_client_redials_when_the_network_changes)
 }
 END_TEST
 
+/* ---- a long way ---- */
+
+/* Between client and server; when it is long, those who come are not answered, until the first of
+ * them is. */
+static struct {
+    pthread_mutex_t lock;
+    pthread_cond_t came;
+    int listener, first;
+    uint16_t server;
+    bool is_long;
+} way = {.lock = PTHREAD_MUTEX_INITIALIZER, .came = PTHREAD_COND_INITIALIZER};
+
+static void *copy(void *arg)
+{
+    int from = ((int *)arg)[0], to = ((int *)arg)[1];
+    char bytes[4096];
+    ssize_t n;
+
+    free(arg);
+    while ((n = recv(from, bytes, sizeof bytes, 0)) > 0)
+        (void)!send(to, bytes, (size_t)n, MSG_NOSIGNAL);
+    shutdown(from, SHUT_RDWR);
+    shutdown(to, SHUT_RDWR);
+    return NULL;
+}
+
+static void start_copying(int from, int to)
+{
+    int *ends = malloc(2 * sizeof *ends);
+    pthread_t thread;
+
+    ends[0] = from;
+    ends[1] = to;
+    ck_assert_int_eq(pthread_create(&thread, NULL, copy, ends), 0);
+    pthread_detach(thread);
+}
+
+static void lead_on(int fd)
+{
+    struct sockaddr_in sa = loopback(way.server);
+    int to = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    ck_assert_int_eq(connect(to, (struct sockaddr *)&sa, sizeof sa), 0);
+    start_copying(fd, to);
+    start_copying(to, fd);
+}
+
+static void *accept_on_way(void *arg)
+{
+    int fd;
+
+    while ((fd = accept(way.listener, NULL, NULL)) >= 0) {
+        pthread_mutex_lock(&way.lock);
+        if (!way.is_long) {
+            lead_on(fd);
+        } else if (way.first < 0) {
+            way.first = fd;
+            pthread_cond_signal(&way.came);
+        }
+        pthread_mutex_unlock(&way.lock);
+    }
+    return arg;
+}
+
+static struct world *world_with_a_way(pthread_t *thread)
+{
+    struct world *w = world_new();
+
+    way.listener = bind_any();
+    ck_assert_int_eq(listen(way.listener, 16), 0);
+    way.server = w->server_cfg.listen.port;
+    way.first = -1;
+    w->client_cfg.servers[0].server = local_port(port_of(way.listener));
+    w->uplinks[0].connections = 1;
+    ck_assert_int_eq(pthread_create(thread, NULL, accept_on_way, NULL), 0);
+    world_do(w, world_start_server);
+    world_do(w, world_start_client);
+    world_await_log(w, "link up", 2);
+    return w;
+}
+
+/* However long the others wait, a fresh try every second is no use where each takes longer. */
+START_TEST(a_session_is_resumed_over_a_way_where_a_handshake_takes_more_than_three_seconds)
+{
+    pthread_t thread;
+    struct world *w = world_with_a_way(&thread);
+    struct ends e = world_open(w);
+
+    way.is_long = true;
+    ck_assert_uint_ge(world_cut_links(w), 1);
+    pthread_mutex_lock(&way.lock);
+    while (way.first < 0)
+        pthread_cond_wait(&way.came, &way.lock);
+    pthread_mutex_unlock(&way.lock);
+    world_do(w, read_stats); /* its connect() is noticed, and its time has begun */
+    pass(4 * S);
+    world_do(w, read_stats);
+    world_do(w, read_stats);
+    lead_on(way.first);
+    world_await_log(w, "link up", 4);
+    put_text(e.near, "still there");
+    expect_text(e.far, "still there");
+    ends_close(&e);
+    shutdown(way.listener, SHUT_RDWR);
+    pthread_join(thread, NULL);
+    finish(w);
+}
+END_TEST
+
 /* ---- grace ---- */
 
 static struct rlimit descriptors;
@@ -207,6 +316,8 @@ int main(void)
     tcase_add_test(tc, asked_to_redial_a_client_does_at_once);
     tcase_add_test(tc, a_client_whose_machine_woke_up_redials);
     tcase_add_test(tc, a_client_redials_when_the_network_changes);
+    tcase_add_test(tc,
+                   a_session_is_resumed_over_a_way_where_a_handshake_takes_more_than_three_seconds);
     tcase_add_test(tc, time_asleep_counts_as_grace);
     return run_suite("tunnel/redial", tc);
 }
