@@ -206,19 +206,21 @@ tws_err tws_socks_client_input(struct tws_socks_client *c, struct tws_span in)
 
 /* ---- replies ---- */
 
+/* "General failure" is what many proxies say of an address for want of a better word. */
 static const struct {
     const char *text;
     uint16_t code;
+    bool blames_target;
 } replies[] = {
-    {"granted", TWS_CODE_NONE},
-    {"general failure of the proxy", TWS_CODE_INTERNAL},
-    {"forbidden by the proxy's rules", TWS_CODE_FORBIDDEN},
-    {"network unreachable from the proxy", TWS_CODE_UNREACHABLE},
-    {"host unreachable from the proxy", TWS_CODE_UNREACHABLE},
-    {"connection refused at the proxy's other side", TWS_CODE_REFUSED},
-    {"timed out at the proxy's other side", TWS_CODE_TIMEOUT},
-    {"command not supported by the proxy", TWS_CODE_INTERNAL},
-    {"kind of address not supported by the proxy", TWS_CODE_UNREACHABLE},
+    {"granted", TWS_CODE_NONE, false},
+    {"general failure of the proxy", TWS_CODE_INTERNAL, true},
+    {"forbidden by the proxy's rules", TWS_CODE_FORBIDDEN, false},
+    {"network unreachable from the proxy", TWS_CODE_UNREACHABLE, true},
+    {"host unreachable from the proxy", TWS_CODE_UNREACHABLE, true},
+    {"connection refused at the proxy's other side", TWS_CODE_REFUSED, true},
+    {"timed out at the proxy's other side", TWS_CODE_TIMEOUT, true},
+    {"command not supported by the proxy", TWS_CODE_INTERNAL, false},
+    {"kind of address not supported by the proxy", TWS_CODE_UNREACHABLE, true},
 };
 
 #define REPLIES (sizeof replies / sizeof *replies)
@@ -231,4 +233,9 @@ const char *tws_socks_reply_text(uint8_t reply)
 uint16_t tws_socks_reply_code(uint8_t reply)
 {
     return reply < REPLIES ? replies[reply].code : TWS_CODE_INTERNAL;
+}
+
+bool tws_socks_reply_blames_target(uint8_t reply)
+{
+    return reply < REPLIES && replies[reply].blames_target;
 }

@@ -8,21 +8,21 @@
  * How it goes out is the outlet's to say. If that depends on what a name resolves to, the connector
  * resolves, and each address chooses. When the first that is allowed does not lead straight to the
  * target (but through a proxy, or to another address), none is dialled, and the dial begins again
- * with that address: everything is resolved once, and checked as it is used.
+ * with that address, and the allowed ones behind it that go out by the same outlet: everything is
+ * resolved once, and checked as it is used.
  */
 #include "address_priv.h"
 #include "egress_priv.h"
 #include "outlet_priv.h"
 #include "relay_priv.h"
-#include "via_priv.h"
 
 #include "tws/base/log.h"
-#include "tws/base/secret.h"
 #include "tws/net/connector.h"
 #include "tws/net/socket.h"
 #include "tws/proto/code.h"
 #include "tws/proto/frame.h"
 #include "tws/proto/proxy_header.h"
+#include "tws/ws/detour.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,17 +30,23 @@
 
 #define MS 1000u
 
+/* The addresses that chose a way round, by one outlet. */
+struct round {
+    const struct tws_outlet *outlet; /* only while they choose: a reload replaces it */
+    size_t n;
+    struct tws_ip ips[TWS_CONNECT_ADDRESSES];
+};
+
 struct dial {
     struct tws_local local;
     struct tws_place place;
     struct tws_egress *egress;
     struct tws_connector *connector; /* NULL: not dialling */
-    struct tws_proxy_url *url;       /* of the proxy to go through; NULL: none */
-    struct tws_via *via;             /* the proxy is being asked */
-    int fd;                          /* connected to it; -1: not */
+    struct tws_detour *detour;       /* going through a proxy */
+    char *proxy;                     /* its host and port, for the log; NULL: none */
+    struct round *round;             /* NULL: no address has to choose */
     struct tws_permit permit;
     struct tws_ip_port source;
-    struct tws_ip resolved; /* the address that chose a way round; family 0: none did */
     uint64_t since_us, until_us;
     uint16_t code; /* why it failed */
     uint16_t port;
@@ -63,24 +69,15 @@ static void stop_dialling(struct dial *d)
 {
     tws_connector_cancel(d->connector);
     d->connector = NULL;
-    tws_via_cancel(d->via);
-    d->via = NULL;
-    tws_socket_close(d->fd);
-    d->fd = -1;
+    tws_detour_cancel(d->detour);
+    d->detour = NULL;
     tws_place_leave(d->egress, &d->place);
-}
-
-static void forget_url(struct dial *d)
-{
-    if (d->url != NULL)
-        tws_wipe(d->url, sizeof *d->url);
-    free(d->url);
-    d->url = NULL;
 }
 
 static void free_dial(struct dial *d)
 {
-    forget_url(d);
+    free(d->proxy);
+    free(d->round);
     tws_loop_free_later(d->egress->carrier->loop, d);
 }
 
@@ -269,20 +266,39 @@ static bool leads_round(const struct dial *d, const struct tws_outlet *o)
     return o != NULL && (o->via != NULL || tws_outlet_redirect(o, &d->source) != NULL);
 }
 
+/* The first address that is allowed decides whether it is a way round; others follow on the same.
+ */
+static void go_round(struct dial *d, const struct tws_outlet *o, const struct tws_ip *ip)
+{
+    struct round *r = d->round;
+
+    if (d->straight || r->n == TWS_CONNECT_ADDRESSES || (r->n > 0 && r->outlet != o))
+        return;
+    for (size_t i = 0; i < r->n; i++)
+        if (tws_ip_equal(&r->ips[i], ip))
+            return;
+    r->outlet = o;
+    r->ips[r->n++] = *ip;
+}
+
+static const struct tws_ip *first_round(const struct dial *d)
+{
+    return d->round != NULL && d->round->n > 0 ? &d->round->ips[0] : NULL;
+}
+
 /* An address of the name: it is dialled if its outlet leads straight to it. */
 static bool choose(void *arg, const struct tws_ip *ip, uint16_t port, struct tws_connect_from *from)
 {
     struct dial *d = arg;
     bool unsure;
 
-    if (d->resolved.family != 0 || !is_allowed(d, ip, port))
+    if (!is_allowed(d, ip, port))
         return false;
     const struct tws_outlet *o = outlet_of(d, ip, &unsure);
-    if (leads_round(d, o)) {
-        if (!d->straight)
-            d->resolved = *ip;
+    if (leads_round(d, o))
+        go_round(d, o, ip);
+    if (leads_round(d, o) || first_round(d) != NULL)
         return false;
-    }
     const char *why = tws_egress_from(d->egress, o, &d->source, from);
     if (why == NULL)
         why = tws_egress_may_go(d->egress, from, ip);
@@ -293,7 +309,7 @@ static bool choose(void *arg, const struct tws_ip *ip, uint16_t port, struct tws
     return why == NULL;
 }
 
-/* ---- dialling ---- */
+/* ---- failing ---- */
 
 static uint16_t code_of(enum tws_connect_failure f)
 {
@@ -322,65 +338,93 @@ static void fail(struct dial *d, uint16_t code, const char *text)
     refuse(d, code, text);
 }
 
-static bool go(struct dial *d);
+/* ---- through a proxy ---- */
 
-/* The proxy is the administrator's: who uses it is told no more than that it failed. */
-static void fail_via(struct dial *d, uint16_t code, const char *why)
+static bool may_ask(void *arg, const struct tws_ip *ip, uint16_t port)
+{
+    return is_allowed(arg, ip, port);
+}
+
+/* What is wrong, before the reason for it. */
+static const char *what_failed(enum tws_connect_failure f)
+{
+    if (f == TWS_CONNECT_OK)
+        return "";
+    return f == TWS_CONNECT_RESOLVE ? "cannot resolve its name: " : "cannot connect to it: ";
+}
+
+static void log_proxy(struct dial *d, enum tws_log_level level, const char *message,
+                      const struct tws_detour_result *r, const struct tws_sockaddr *at)
 {
     struct tws_egress *e = d->egress;
-    char at[TWS_HOSTPORT_TEXT];
+    char address[TWS_HOSTPORT_TEXT] = "-";
 
-    tws_hostport_format(&d->url->address, at, sizeof at);
-    if (tws_log_allow(&e->limit, tws_carrier_now(e->carrier)))
-        tws_log(TWS_LOG_WARN, "upstream proxy failed", "via=%s target=%s reason=\"%s\"", at,
-                d->target, why);
-    fail(d, code, "the upstream proxy failed");
+    if (!tws_log_allow(&e->limit, tws_carrier_now(e->carrier)))
+        return;
+    if (at->len > 0)
+        tws_sockaddr_format(at, address, sizeof address);
+    tws_log(level, message, "via=%s address=%s target=%s reason=\"%s%s\"", d->proxy, address,
+            d->target, what_failed(r->unconnected), r->why);
 }
 
-static void on_via(void *arg, uint16_t code, const char *why)
+/* The proxy is the administrator's: who uses it is told no more than that it failed, or that it
+ * works and the target does not. */
+static void fail_via(struct dial *d, const struct tws_detour_result *r)
 {
-    struct dial *d = arg;
-    int fd = d->fd;
-    struct tws_sockaddr own = {.len = 0}, peer = {.len = 0};
-    struct tws_ip ip;
-
-    d->via = NULL;
-    d->fd = -1;
-    if (why != NULL) {
-        tws_socket_close(fd);
-        fail_via(d, code, why);
+    if (r->unconnected == TWS_CONNECT_FORBIDDEN) {
+        fail(d, TWS_CODE_FORBIDDEN, r->why);
         return;
     }
-    if (d->resolved.family != 0)
-        tws_sockaddr_set(&peer, &d->resolved, d->port);
-    else if (tws_ip_parse(d->host, &ip) == TWS_OK)
-        tws_sockaddr_set(&peer, &ip, d->port);
-    reached(d, &(struct way){.fd = fd, .own = &own, .peer = &peer});
-}
-
-static void ask_proxy(struct dial *d, int fd)
-{
-    struct tws_hostport target = {.port = d->port};
-    const struct tws_via_request rq = {fd, d->url, &target, d->until_us};
-
-    d->fd = fd;
-    if (d->resolved.family != 0)
-        tws_ip_format(&d->resolved, target.host, sizeof target.host);
-    else
-        (void)snprintf(target.host, sizeof target.host, "%s", d->host);
-    tws_err err = tws_via_start(d->egress->carrier->loop, &rq, on_via, d, &d->via);
-    if (err == TWS_OK)
+    if (r->unconnected == TWS_CONNECT_OK && r->verdict == TWS_PROXY_NO_TARGET) {
+        log_proxy(d, TWS_LOG_INFO, "upstream proxy reached no target", r, &r->proxy);
+        fail(d, r->code, "the upstream proxy could not reach it");
         return;
-    tws_socket_close(fd);
-    d->fd = -1;
-    fail_via(d, TWS_CODE_RESOURCES, tws_err_text(err));
+    }
+    log_proxy(d, TWS_LOG_WARN, "upstream proxy failed", r, &r->proxy);
+    fail(d, r->code, "the upstream proxy failed");
 }
+
+static void on_detour(void *arg, const struct tws_detour_result *r)
+{
+    struct dial *d = arg;
+    struct tws_sockaddr own = {.len = 0}, peer = {.len = 0};
+
+    d->detour = NULL;
+    if (r->code != TWS_CODE_NONE) {
+        fail_via(d, r);
+        return;
+    }
+    if (r->given_up.len > 0)
+        log_proxy(d, TWS_LOG_WARN, "upstream proxy address passed over", r, &r->given_up);
+    if (r->ip.family != 0)
+        tws_sockaddr_set(&peer, &r->ip, d->port);
+    reached(d, &(struct way){.fd = r->fd, .own = &own, .peer = &peer});
+}
+
+/* False: out of memory. */
+static bool name_proxy(struct dial *d, const struct tws_hostport *address)
+{
+    char text[TWS_HOSTPORT_TEXT];
+
+    tws_hostport_format(address, text, sizeof text);
+    d->proxy = strdup(text);
+    return d->proxy != NULL;
+}
+
+static uint64_t time_left(const struct dial *d)
+{
+    uint64_t now = tws_carrier_now(d->egress->carrier);
+
+    return d->until_us > now ? d->until_us - now : 1;
+}
+
+/* ---- dialling ---- */
+
+static bool go(struct dial *d);
 
 static void not_connected(struct dial *d, const struct tws_connect_result *r)
 {
-    if (d->url != NULL)
-        fail_via(d, TWS_CODE_UNREACHABLE, r->detail);
-    else if (r->failure == TWS_CONNECT_FORBIDDEN && d->why_not != NULL)
+    if (r->failure == TWS_CONNECT_FORBIDDEN && d->why_not != NULL)
         fail(d, TWS_CODE_FORBIDDEN, d->why_not);
     else
         fail(d, code_of(r->failure), r->detail);
@@ -389,18 +433,15 @@ static void not_connected(struct dial *d, const struct tws_connect_result *r)
 static void on_connected(void *arg, const struct tws_connect_result *r)
 {
     struct dial *d = arg;
-    bool round = d->choosing && d->resolved.family != 0, unsure;
+    bool unsure;
 
     d->connector = NULL;
-    if (r->failure == TWS_CONNECT_FORBIDDEN && round) {
+    if (r->failure == TWS_CONNECT_FORBIDDEN && d->choosing && first_round(d) != NULL) {
         d->choosing = false;
         if (!go(d))
             tws_place_leave(d->egress, &d->place);
     } else if (r->failure != TWS_CONNECT_OK) {
         not_connected(d, r);
-    } else if (d->url != NULL) {
-        tws_io_stop(r->io);
-        ask_proxy(d, r->fd);
     } else {
         if (d->choosing) {
             struct tws_ip_port at;
@@ -414,12 +455,9 @@ static void on_connected(void *arg, const struct tws_connect_result *r)
 
 static bool start(struct dial *d, struct tws_connect_options *o)
 {
-    struct tws_egress *e = d->egress;
-    uint64_t now = tws_carrier_now(e->carrier);
-
     o->keep_io = true;
-    o->timeout_us = d->until_us > now ? d->until_us - now : 1;
-    tws_err err = tws_connector_start(e->carrier->loop, o, on_connected, d, &d->connector);
+    o->timeout_us = time_left(d);
+    tws_err err = tws_connector_start(d->egress->carrier->loop, o, on_connected, d, &d->connector);
     if (err != TWS_OK)
         refuse(d, TWS_CODE_RESOURCES, tws_err_text(err));
     return err == TWS_OK;
@@ -429,6 +467,11 @@ static bool go_choosing(struct dial *d)
 {
     struct tws_connect_options o = {.host = d->host, .port = d->port, .filter = choose};
 
+    d->round = calloc(1, sizeof *d->round);
+    if (d->round == NULL) {
+        refuse(d, TWS_CODE_RESOURCES, NULL);
+        return false;
+    }
     d->choosing = true;
     return start(d, &o);
 }
@@ -454,10 +497,13 @@ static bool go_straight(struct dial *d, const struct tws_outlet *outlet)
     }
     if (outlet != NULL)
         instead = tws_outlet_redirect(outlet, &d->source);
-    if (instead != NULL || d->resolved.family != 0) {
-        tws_ip_format(instead != NULL ? &instead->ip : &d->resolved, ip, sizeof ip);
+    if (instead != NULL) {
+        tws_ip_format(&instead->ip, ip, sizeof ip);
         o.host = ip;
-        o.port = instead != NULL ? instead->port : d->port;
+        o.port = instead->port;
+    } else if (first_round(d) != NULL) {
+        o.ips = d->round->ips;
+        o.nips = d->round->n;
     }
     return start(d, &o);
 }
@@ -466,7 +512,7 @@ static bool is_name(const struct dial *d)
 {
     struct tws_ip ip;
 
-    return d->resolved.family == 0 && tws_ip_parse(d->host, &ip) != TWS_OK;
+    return first_round(d) == NULL && tws_ip_parse(d->host, &ip) != TWS_OK;
 }
 
 /* Whether a name may be left to the proxy: a rule of the user names it, and no proxy can read it as
@@ -477,29 +523,51 @@ static bool may_pass_name(const struct dial *d, const struct tws_outlet *o)
            tws_host_is_plain(d->host);
 }
 
+/* None: the proxy is asked for the name. */
+static void addresses_to_ask_for(const struct dial *d, struct tws_ip *literal,
+                                 struct tws_detour_options *o)
+{
+    if (first_round(d) != NULL) {
+        o->ips = d->round->ips;
+        o->nips = d->round->n;
+    } else if (tws_ip_parse(d->host, literal) == TWS_OK) {
+        *literal = tws_ip_unmap(*literal);
+        o->ips = literal;
+        o->nips = 1;
+    }
+}
+
 static bool go_via(struct dial *d, const struct tws_outlet *outlet)
 {
     struct tws_connect_from from;
-    struct tws_connect_options o = {
-        .host = outlet->via->address.host, .port = outlet->via->address.port, .from = &from};
+    struct tws_hostport target = {.port = d->port};
+    struct tws_ip ip;
+    struct tws_detour_options o = {.url = outlet->via,
+                                   .from = &from,
+                                   .target = &target,
+                                   .filter = may_ask,
+                                   .timeout_us = time_left(d)};
     const char *why = tws_egress_from(d->egress, outlet, &d->source, &from);
 
-    d->send_proxy = header_by(outlet);
-    d->url = malloc(sizeof *d->url);
-    if (d->url == NULL || why != NULL) {
-        refuse(d, why != NULL ? TWS_CODE_FORBIDDEN : TWS_CODE_RESOURCES, why);
+    if (why != NULL) {
+        refuse(d, TWS_CODE_FORBIDDEN, why);
         return false;
     }
-    *d->url = *outlet->via;
-    return start(d, &o);
+    d->send_proxy = header_by(outlet);
+    (void)snprintf(target.host, sizeof target.host, "%s", d->host);
+    addresses_to_ask_for(d, &ip, &o);
+    if (name_proxy(d, &outlet->via->address) &&
+        tws_detour_start(d->egress->carrier->loop, &o, on_detour, d, &d->detour) == TWS_OK)
+        return true;
+    refuse(d, TWS_CODE_RESOURCES, NULL);
+    return false;
 }
 
 /* Sets out by the outlet for what is known; false: it was refused. */
 static bool go(struct dial *d)
 {
     bool unsure;
-    const struct tws_outlet *o =
-        outlet_of(d, d->resolved.family != 0 ? &d->resolved : NULL, &unsure);
+    const struct tws_outlet *o = outlet_of(d, first_round(d), &unsure);
 
     if (unsure)
         return go_choosing(d);
@@ -556,7 +624,6 @@ static struct dial *new_dial(struct tws_egress *e, const struct tws_request *rq)
     if (d == NULL)
         return NULL;
     d->egress = e;
-    d->fd = -1;
     d->source = tws_outlet_source(&rq->open->source);
     d->permit = rq->permit;
     d->port = t->port;

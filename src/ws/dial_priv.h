@@ -1,6 +1,6 @@
 /*
  * dial_priv.h - from a request to a connected descriptor: the server itself, or a tunnel to it
- * through a proxy. What libwebsockets then does on it is upgrade_client.c's.
+ * through a proxy (detour.h). What libwebsockets then does on it is upgrade_client.c's.
  *
  * Life: made in tws_upgrade_connect(), freed when the WebSocket is open or the upgrade ends.
  */
@@ -10,22 +10,23 @@
 #include "lws_priv.h"
 
 #include "tws/net/resolver.h"
+#include "tws/ws/detour.h"
 #include "tws/ws/identity.h"
-#include "tws/ws/proxy.h"
 
 struct tws_dial {
     struct tws_upgrade *u;
     struct tws_connector *connector;
+    struct tws_detour *detour;
     struct tws_resolve query; /* of the server's name, for a proxy that is not to resolve it */
     int fd;                   /* connected, not yet libwebsockets' */
     struct tws_hostport target;
-    struct tws_ip ips[TWS_UPGRADE_IPS]; /* of the target; nips 0: not known yet */
-    size_t nips;
+    struct tws_connect_from from;
+    struct tws_ip proxy_ips[TWS_UPGRADE_IPS];
+    size_t nproxy_ips;            /* 0: its name is resolved */
     char uplink[TWS_IP_TEXT + 8]; /* " over wlan0", for the log; "" without */
     bool via_proxy;
     struct tws_proxy_url proxy_url;
-    struct tws_proxy proxy;
-    uint64_t handshake_us;
+    uint64_t connect_us, handshake_us;
     /* For upgrade_client.c */
     char *path, *host_header, *headers;
     bool tls, insecure, tls13;

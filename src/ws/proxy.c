@@ -26,19 +26,44 @@ void tws_proxy_stop(struct tws_proxy *p)
     tws_wipe(&p->u, sizeof(p->u));
 }
 
-static void done(struct tws_proxy *p, uint16_t code, const char *why)
+bool tws_proxy_asked(const struct tws_proxy *p)
 {
+    return p->asked;
+}
+
+static void done(struct tws_proxy *p, enum tws_proxy_verdict verdict, uint16_t code,
+                 const char *why)
+{
+    const struct tws_proxy_answer a = {verdict, p->asked, code, why};
+
     tws_proxy_stop(p);
-    p->fn(p, code, why);
+    p->fn(p, &a);
+}
+
+static void broken(struct tws_proxy *p, const char *why)
+{
+    done(p, TWS_PROXY_BROKEN, TWS_CODE_UNREACHABLE, why);
+}
+
+/* No target is to blame for that. */
+static void is_no_proxy(struct tws_proxy *p, const char *why)
+{
+    p->asked = false;
+    done(p, TWS_PROXY_BROKEN, TWS_CODE_INTERNAL, why);
+}
+
+static void closed(struct tws_proxy *p)
+{
+    broken(p, "connection closed by the proxy");
 }
 
 /* recv(2) or send(2) gave `n` <= 0, of which EAGAIN is no end. */
 static void judge_io(struct tws_proxy *p, ssize_t n)
 {
     if (n == 0)
-        done(p, TWS_CODE_UNREACHABLE, "connection closed by the proxy");
+        closed(p);
     else if (errno != EAGAIN && errno != EINTR)
-        done(p, TWS_CODE_UNREACHABLE, strerror(errno));
+        broken(p, strerror(errno));
 }
 
 /* Sends from *sent on; false: not all of it left. */
@@ -84,25 +109,46 @@ static unsigned status_of(const char *head)
     return status;
 }
 
+/* Of the errors of its own side these are about what it does at all, the rest about the target. */
+static bool blames_target(unsigned status)
+{
+    return status >= 500 && status != 501 && status != 505 && status != 511;
+}
+
+static uint16_t code_of(unsigned status)
+{
+    if (status == 403 || status == 405)
+        return TWS_CODE_FORBIDDEN;
+    return status == 504 ? TWS_CODE_TIMEOUT : TWS_CODE_UNREACHABLE;
+}
+
 static void judge_http(struct tws_proxy *p, const char *head)
 {
     char why[96];
     unsigned status = status_of(head);
 
     if (status == 0) {
-        done(p, TWS_CODE_INTERNAL, "does not speak HTTP");
+        is_no_proxy(p, "does not speak HTTP");
         return;
     }
     if (status >= 200 && status < 300) {
-        done(p, TWS_CODE_NONE, NULL);
+        done(p, TWS_PROXY_UP, TWS_CODE_NONE, NULL);
         return;
     }
     (void)snprintf(why, sizeof(why), "HTTP %u%s", status, tws_advice_proxy(status));
-    done(p, status == 403 || status == 405 ? TWS_CODE_FORBIDDEN : TWS_CODE_UNREACHABLE, why);
+    done(p, blames_target(status) ? TWS_PROXY_NO_TARGET : TWS_PROXY_REFUSES, code_of(status), why);
 }
 
-/* Looks at what is there, and takes it only when it is the whole head. */
-static void read_http(struct tws_proxy *p)
+static bool begins_like_http(const char *head, size_t n)
+{
+    static const char version[] = "HTTP/1.";
+
+    return memcmp(head, version, n < sizeof(version) - 1 ? n : sizeof(version) - 1) == 0;
+}
+
+/* Looks at what is there, and takes it only when it is the whole head; behind `last` nothing more
+ * comes. */
+static void read_http(struct tws_proxy *p, bool last)
 {
     char head[ANSWER_MAX + 1];
     ssize_t n = recv(p->io.fd, head, ANSWER_MAX, MSG_PEEK | MSG_DONTWAIT);
@@ -112,24 +158,34 @@ static void read_http(struct tws_proxy *p)
         judge_io(p, n);
         return;
     }
-    len = head_end(head, (size_t)n);
-    if (len == 0 && n < ANSWER_MAX)
+    if (!begins_like_http(head, (size_t)n)) {
+        is_no_proxy(p, "does not speak HTTP");
         return;
+    }
+    len = head_end(head, (size_t)n);
+    if (len == 0 && n < ANSWER_MAX) {
+        if (last)
+            closed(p);
+        return;
+    }
     if (len == 0 || recv(p->io.fd, head, len, 0) != (ssize_t)len) {
-        done(p, TWS_CODE_INTERNAL, "answer too long");
+        is_no_proxy(p, "answer too long");
         return;
     }
     head[len] = '\0';
     judge_http(p, head);
 }
 
+/* An edge says that it hung up once only: it may come before all is sent. */
 static void on_http(struct tws_io *io, unsigned events)
 {
     struct tws_proxy *p = TWS_CONTAINER(io, struct tws_proxy, io);
 
-    (void)events;
-    if (send_bytes(p, p->u.request + p->sent, p->nrequest - p->sent))
-        read_http(p);
+    p->hung_up |= (events & TWS_IO_HUP) != 0;
+    if (!send_bytes(p, p->u.request + p->sent, p->nrequest - p->sent))
+        return;
+    p->asked = true;
+    read_http(p, p->hung_up);
 }
 
 static void format_login(const struct tws_proxy_url *url, char *out, size_t cap)
@@ -167,15 +223,16 @@ static void judge_socks(struct tws_proxy *p, tws_err err)
     uint8_t reply = p->u.socks.reply;
 
     if (err == TWS_OK && reply == 0)
-        done(p, TWS_CODE_NONE, NULL);
+        done(p, TWS_PROXY_UP, TWS_CODE_NONE, NULL);
     else if (err == TWS_OK)
-        done(p, tws_socks_reply_code(reply), tws_socks_reply_text(reply));
+        done(p, tws_socks_reply_blames_target(reply) ? TWS_PROXY_NO_TARGET : TWS_PROXY_REFUSES,
+             tws_socks_reply_code(reply), tws_socks_reply_text(reply));
     else if (err == TWS_E_AUTH)
-        done(p, TWS_CODE_FORBIDDEN,
+        done(p, TWS_PROXY_REFUSES, TWS_CODE_UNREACHABLE,
              p->u.socks.has_login ? "user or password refused"
                                   : "the proxy wants a login: socks5://user:password@host:port");
     else
-        done(p, TWS_CODE_INTERNAL, "does not speak SOCKS5");
+        is_no_proxy(p, "does not speak SOCKS5");
 }
 
 /* Never more than the answer has. */
@@ -209,6 +266,7 @@ static void on_socks(struct tws_io *io, unsigned events)
             return;
         }
         tws_socks_client_sent(&p->u.socks, p->sent);
+        p->asked = p->u.socks.phase >= TWS_SOCKS_HEAD;
         err = read_socks(p);
     }
     if (err != TWS_BLOCKED)
@@ -236,6 +294,7 @@ tws_err tws_proxy_start(struct tws_loop *loop, struct tws_proxy *p, int fd,
     p->fn = fn;
     p->kind = url->kind;
     p->sent = 0;
+    p->hung_up = p->asked = false;
     if (p->kind == TWS_PROXY_HTTP)
         prepare_http(p, url, target);
     else

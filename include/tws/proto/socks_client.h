@@ -60,5 +60,8 @@ TWS_MUST_USE tws_err tws_socks_client_input(struct tws_socks_client *c, struct t
 const char *tws_socks_reply_text(uint8_t reply);
 /* The reason code (enum tws_code) that stands for a reply but 0. */
 uint16_t tws_socks_reply_code(uint8_t reply);
+/* Whether it is about the address that was asked for, so that another one may do better; else it is
+ * about who asks, or about the proxy. */
+bool tws_socks_reply_blames_target(uint8_t reply);
 
 #endif

@@ -172,14 +172,15 @@ START_TEST(a_proxy_that_refuses_is_named)
 {
     struct script s = {.answer = "HTTP/1.1 407 Proxy Authentication Required\r\n\r\n"};
     struct tws_upgrade_client c = peers_client(p);
-    char url[80];
+    char url[80], why[128];
 
     script_start(&s);
     snprintf(url, sizeof(url), "http://127.0.0.1:%u", s.port);
     c.proxy = url;
     peers_connect_as(p, &c);
     pair_run(p->loop);
-    ck_assert_str_eq(p->client.why, "proxy: HTTP 407 (user or password refused)");
+    snprintf(why, sizeof(why), "proxy: 127.0.0.1:%u: HTTP 407 (user or password refused)", s.port);
+    ck_assert_str_eq(p->client.why, why);
     peers_free(p);
     script_end(&s);
 }
