@@ -60,7 +60,7 @@ static void closed(struct tws_proxy *p)
 /* recv(2) or send(2) gave `n` <= 0, of which EAGAIN is no end. */
 static void judge_io(struct tws_proxy *p, ssize_t n)
 {
-    if (n == 0)
+    if (n == 0 || errno == ECONNRESET || errno == EPIPE)
         closed(p);
     else if (errno != EAGAIN && errno != EINTR)
         broken(p, strerror(errno));

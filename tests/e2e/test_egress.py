@@ -5,7 +5,7 @@ import re
 import socket
 import threading
 
-from tws_e2e import Case, connect, free_port, is_listening, needs, read_all, wait_until
+from tws_e2e import Case, Service, connect, free_port, is_listening, needs, read_all, read_exactly, wait_until
 
 
 def tell_peer(peer):
@@ -50,12 +50,12 @@ class UnixService:
 
 
 class Egress(Case):
-    def out(self, egress, allow, *forwards, **more):
+    def out(self, egress, allow, *forwards, start=True, **more):
         """A tunnel whose server goes out as the records say. A forward is a target, or (target, where to
         listen)."""
         forwards = [(forward, "127.0.0.1") if isinstance(forward, str) else forward for forward in forwards]
         ports = [free_port() for _ in forwards]
-        tunnel = self.tunnel("127.0.0.1:1", plain=True, allow=allow, server={"egress": egress, **more},
+        tunnel = self.tunnel("127.0.0.1:1", plain=True, start=start, allow=allow, server={"egress": egress, **more},
                              client={"forwards": [{"listen": at(listen, port), "remote": target}
                                                   for (target, listen), port in zip(forwards, ports)]})
         tunnel.ports = ports
@@ -224,6 +224,75 @@ LogLevel Info
                           f"localhost:{target.port}", f"127.0.0.1:{target.port}")
         for port in tunnel.ports:
             self.assertTrue(self.answer(port).startswith(b"127.0.0.65 "))
+
+    def with_names(self, names, *arguments, **more):
+        """out(), with a server that has a hosts file of its own."""
+        if os.getuid() != 0:
+            self.skipTest("only root can give the server a hosts file")
+        path = self.write("hosts", "".join(f"{ip} {name}\n" for name, ips in names.items() for ip in ips))
+        tunnel = self.out(*arguments, start=False, **more)
+        under = ("unshare", "-m", "sh", "-c", f"mount --bind {path} /etc/hosts && exec \"$@\"", "sh")
+        tunnel.server = self.start_tws("server", "server", "--config", tunnel.write_server(), under=under).wait_ready()
+        tunnel.start_client()
+        tunnel.wait_links()
+        return tunnel
+
+    def socks_by_hand(self, *answers):
+        """A proxy that gives one connection after another these answers, and the addresses it was asked for. To
+        grant is to talk."""
+        asked = []
+
+        def serve(peer):
+            read_exactly(peer, 3)
+            peer.sendall(b"\5\0")
+            asked.append(socket.inet_ntoa(read_exactly(peer, 10)[4:8]))
+            answer = answers[len(asked) - 1]
+            peer.sendall(bytes([5, answer, 0, 1]) + bytes(6) + (b"" if answer else b"through"))
+
+        return serve, asked
+
+    def test_the_next_address_is_asked_for_when_the_proxy_cannot_reach_the_first(self):
+        serve, asked = self.socks_by_hand(4, 0, 5, 4)
+        proxy = self.service(serve).port
+        tunnel = self.with_names({"many.test": ["192.0.2.1", "198.51.100.1", "198.51.100.2"]},
+                                 [{"via": f"socks5h://127.0.0.1:{proxy}"}], ["192.0.2.1:9", "198.51.100.0/24"],
+                                 "many.test:9", "many.test:10")
+        self.assertEqual(self.answer(tunnel.ports[0]), b"through")
+        self.assertEqual(len(set(asked)), 2)
+        self.assertEqual(self.answer(tunnel.ports[1]), b"")
+        self.assertEqual(set(asked[2:]), {"198.51.100.1", "198.51.100.2"}, "the third is not allowed")
+        tunnel.client.wait_log(r"code=10 .*text=\"the upstream proxy could not reach it\"")
+        tunnel.server.wait_log(rf"upstream proxy reached no target.*via=127.0.0.1:{proxy} .*target=many.test:10 .*refused")
+
+    def test_the_proxys_next_address_takes_the_place_of_a_silent_one(self):
+        port = free_port()
+        serve, _ = self.socks_by_hand(0)
+        met = []
+
+        def first_is_silent(peer):
+            met.append(peer)
+            if len(met) == 1:
+                read_all(peer)
+            else:
+                serve(peer)
+
+        for host in ("127.0.0.41", "127.0.0.42"):
+            self.addCleanup(Service(first_is_silent, host, port).close)
+        tunnel = self.with_names({"proxy.test": ["127.0.0.41", "127.0.0.42"]}, [{"via": f"socks5://proxy.test:{port}"}],
+                                 ["127.0.0.1"], "127.0.0.1:9", connect_timeout="3s")
+        self.assertEqual(self.answer(tunnel.port), b"through")
+        tunnel.server.wait_log(rf"upstream proxy address passed over.*via=proxy.test:{port} address=127.0.0.4\d:{port} "
+                               ".*gave no answer")
+
+    def test_a_proxy_that_is_not_there_is_named_to_the_server_only(self):
+        gone = free_port()
+        tunnel = self.out([{"to": ["*:9"], "via": f"http://127.0.0.1:{gone}"}, {"via": "http://proxy.invalid:3128"}],
+                          ["127.0.0.1"], "127.0.0.1:9", "127.0.0.1:10")
+        for port in tunnel.ports:
+            self.assertEqual(self.answer(port), b"")
+            tunnel.client.wait_log(r"code=11 .*text=\"the upstream proxy failed\"")
+        tunnel.server.wait_log(rf"via=127.0.0.1:{gone} .*reason=\"cannot connect to it: Connection refused\"")
+        self.assertNotIn("proxy.invalid", tunnel.client.log)
 
     def test_a_proxy_that_says_nothing_is_given_up_in_time(self):
         silent = self.service(lambda peer: peer.recv(1) and peer.recv(65536) and peer.recv(1))

@@ -113,7 +113,7 @@ class Proxies(Outbound):
     def test_http_connect_with_basic_authentication(self):
         port = self.start_tinyproxy()
         self.through(f"http://me:secret@127.0.0.1:{port}", port)
-        self.assert_says(self.behind_nginx(proxy=f"http://me:wrong@127.0.0.1:{port}"), "proxy: HTTP 4")
+        self.assert_says(self.behind_nginx(proxy=f"http://me:wrong@127.0.0.1:{port}"), f"proxy: 127.0.0.1:{port}: HTTP 4")
 
     def test_a_proxy_that_is_not_there_is_named(self):
         port = free_port()

@@ -143,6 +143,53 @@ START_TEST(a_proxy_that_refuses_is_named)
 }
 END_TEST
 
+static void *closing_main(void *arg)
+{
+    int fd;
+
+    while ((fd = accept((int)(intptr_t)arg, NULL, NULL)) >= 0)
+        close(fd);
+    return NULL;
+}
+
+START_TEST(the_proxys_other_address_is_taken_when_one_closes)
+{
+    struct proxy x = {.steps = granted_ip, .nsteps = 2};
+    struct tws_upgrade_client c;
+    struct tws_ip ips[2];
+    struct sockaddr_in sa = {.sin_family = AF_INET};
+    int bad = socket(AF_INET, SOCK_STREAM, 0);
+    pthread_t closing;
+    char url[64];
+
+    peers_listen(p);
+    x.backend = p->port;
+    proxy_start(&x);
+    sa.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1);
+    sa.sin_port = htons(x.port);
+    ck_assert_int_eq(bind(bad, (struct sockaddr *)&sa, sizeof(sa)), 0);
+    ck_assert_int_eq(listen(bad, 8), 0);
+    pthread_create(&closing, NULL, closing_main, (void *)(intptr_t)bad);
+    ck_assert_int_eq(tws_ip_parse("127.0.0.2", &ips[0]), TWS_OK);
+    ck_assert_int_eq(tws_ip_parse("127.0.0.1", &ips[1]), TWS_OK);
+    c = peers_client(p);
+    snprintf(url, sizeof(url), "socks5://proxy.test:%u", x.port);
+    c.host = "localhost";
+    c.port = p->port;
+    c.proxy = url;
+    c.proxy_ips = ips;
+    c.nproxy_ips = 2;
+    peers_connect_as(p, &c);
+    pair_run(p->loop);
+    ck_assert_msg(p->wires == 2, "%s", p->client.why);
+    peers_free(p);
+    proxy_end(&x);
+    shutdown(bad, SHUT_RDWR);
+    pthread_join(closing, NULL);
+    close(bad);
+}
+END_TEST
+
 int main(void)
 {
     TCase *t = tcase_create("socks");
@@ -151,6 +198,7 @@ int main(void)
     tcase_add_checked_fixture(t, setup, NULL);
     tcase_add_test(t, the_tunnel_leads_to_the_server_by_the_name_it_has);
     tcase_add_test(t, socks5_resolves_the_name_itself);
+    tcase_add_test(t, the_proxys_other_address_is_taken_when_one_closes);
     tcase_add_loop_test(t, a_proxy_that_refuses_is_named, 0,
                         sizeof(refusals) / sizeof(refusals[0]));
     return run_suite("ws/socks", t);
