@@ -16,7 +16,7 @@
 
 #define MOST 4 /* addresses */
 #define SOON 100000
-#define LATE 20000000
+#define LATE 5000000
 
 /* What a proxy says to a connection: behind the n-th thing it hears the n-th answer. Then it goes
  * on in silence, or closes. */
@@ -100,7 +100,10 @@ static void note_target(struct place *p, const uint8_t *b, size_t n)
         inet_ntop(AF_INET6, b + 4, ip, sizeof(ip));
     else if (n >= 5 && b[0] == 5 && b[3] == 3)
         snprintf(ip, sizeof(ip), "%.*s", b[4], (const char *)b + 5);
-    else if (sscanf((const char *)b, "CONNECT %63[^: ]", ip) != 1)
+    else if (strncmp((const char *)b, "CONNECT ", 8) == 0)
+        snprintf(ip, sizeof(ip), "%.*s", (int)strcspn((const char *)b + 8, ": "),
+                 (const char *)b + 8);
+    else
         return;
     snprintf(p->asked + have, sizeof(p->asked) - have, "%s ", ip);
 }
@@ -263,7 +266,7 @@ static void begin(struct world *w, const char *const *targets, uint64_t timeout_
 
     if (w->has_login) {
         url.has_login = true;
-        strcpy(url.user, "me");
+        snprintf(url.user, sizeof(url.user), "me");
     }
     for (size_t i = 0; i < w->nplaces; i++) {
         char text[32];
@@ -505,7 +508,7 @@ START_TEST(one_that_closes_is_an_end_at_every_byte)
     static const char says[] = "\5\0\5\0\0\3\2ab\0\1";
     static const char http[] = "HTTP/1.1 200 OK\r\n\r\n";
     bool socks = _i < (int)sizeof(says) - 1;
-    size_t n = socks ? (size_t)_i : (size_t)_i - (sizeof(says) - 1);
+    size_t n = socks ? (size_t)_i : 3 * ((size_t)_i - (sizeof(says) - 1));
     struct talk t = {{socks ? says : http}, {n}, true};
     struct world *w = world_new(socks ? TWS_PROXY_SOCKS5 : TWS_PROXY_HTTP);
 
@@ -599,7 +602,7 @@ int main(void)
                         N(bad_ones));
     tcase_add_loop_test(t, one_that_stays_silent_ends_with_the_time, 0, 2);
     tcase_add_test(t, answers_that_never_end_are_ended);
-    tcase_add_loop_test(t, one_that_closes_is_an_end_at_every_byte, 0, 11 + 19);
+    tcase_add_loop_test(t, one_that_closes_is_an_end_at_every_byte, 0, 11 + 7);
     tcase_add_test(t, a_proxy_that_is_not_there_is_not_the_target);
     tcase_add_loop_test(t, a_detour_that_is_cancelled_says_nothing_more, 0, 3);
     return run_suite("ws/detour", t);
