@@ -49,17 +49,20 @@ MAYBE = [("2130706433", "P"), ("0x7f000001", "P"), ("127.1", "Q"), ("LOCALHOST."
 OWN_MACHINE = netns.can_make()
 if OWN_MACHINE:
     NAMES = {"a.wild.test": "127.0.0.1", "b.wild.test": "127.0.0.2", "six.wild.test": "::1", "link.wild.test": "169.254.9.9",
-             "many.wild.test": "224.1.1.9", "zero.wild.test": "0.0.0.0", "mapped.wild.test": "::ffff:127.0.0.2"}
+             "many.wild.test": "224.1.1.9", "zero.wild.test": "0.0.0.0", "mapped.wild.test": "::ffff:127.0.0.2",
+             "link6.wild.test": "fe80::9"}
     USERS.update({
         "wild": (["*.wild.test:P"], "wild", "wild", ""),
         "link": (["169.254.0.0/16:P"], "link", "link", ""),
+        "link6": (["[fe80::/10]:P"], "link6", "link6", ""),
+        "all6": (["::/0"], "6P", "6P", ""),
         "many": (["udp/224.0.0.0/4"], "", "many", ""),
     })
-    SERVICES.update({"link": ("169.254.9.9", "P"), "many": ("224.1.1.9", "P")})
+    SERVICES.update({"link": ("169.254.9.9", "P"), "link6": ("fe80::9%lo", "P"), "many": ("224.1.1.9", "P")})
     TARGETS.update({("a.wild.test", "P"): "4P", ("b.wild.test", "P"): "other", ("a.wild.test", "Q"): "4Q",
-                    ("169.254.9.9", "P"): "link", ("224.1.1.9", "P"): "many", ("link.wild.test", "P"): "link",
+                    ("169.254.9.9", "P"): "link", ("fe80::9", "P"): "link6", ("224.1.1.9", "P"): "many", ("link.wild.test", "P"): "link",
                     ("many.wild.test", "P"): "many"})
-    MAYBE += [("zero.wild.test", "P"), ("mapped.wild.test", "P"), ("six.wild.test", "P")]
+    MAYBE += [("zero.wild.test", "P"), ("mapped.wild.test", "P"), ("six.wild.test", "P"), ("link6.wild.test", "P")]
 # Rules for names: how those end, and what they may lead to.
 BY_NAME = {"localhost": ("localhost", "4P 6P"), "wild": (".wild.test", "4P 6P other")}
 PATHS = {"a.sock": "A", "b.sock": "B", "a.d/../b.sock": "B", "a.d/../a.sock": "A", "a.d/c.sock": "C", ".//b.sock": "B"}
@@ -73,9 +76,10 @@ class Arrivals:
         self.ports = {"P": free_port(), "Q": free_port()}
         for name, (host, port) in SERVICES.items():
             family = socket.AF_INET6 if ":" in host else socket.AF_INET
+            place = socket.getaddrinfo(host, self.ports[port])[0][4]
             if name != "many":
-                case.addCleanup(self.listen(name, socket.create_server((host, self.ports[port]), family=family)))
-            case.addCleanup(self.hear(name, family, (host, self.ports[port])))
+                case.addCleanup(self.listen(name, socket.create_server(place, family=family)))
+            case.addCleanup(self.hear(name, family, place))
         os.mkdir(f"{case.folder}/a.d")
         for path, name in (("a.sock", "A"), ("b.sock", "B"), ("a.d/c.sock", "C")):
             listener = socket.socket(socket.AF_UNIX)
@@ -193,6 +197,10 @@ def by_spoof(ports, host, port, label):
     return by_socks(ports, host, port, label, source="127.0.0.10")
 
 
+def by_device(ports, host, port, label):
+    return by_socks(ports, host, port, label, source="127.0.0.11")
+
+
 def by_reverse_proxy(ports, host, port, label):
     with dial(ports["reverse"]) as peer:
         socks_request(peer, 1, socks_target(host, ports[port], False))
@@ -243,10 +251,11 @@ def datagram(label):
     return f"label={label};".encode()
 
 
-def talk_udp(to, head, label, is_due):
+def talk_udp(to, head, label, is_due, source="127.0.0.1"):
     """A datagram may be lost, and its answer late: it is sent again as long as an answer is due."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
         peer.settimeout(SILENCE)
+        peer.bind((source, 0))
         while True:
             peer.sendto(head + datagram(label), ("127.0.0.1", to))
             try:
@@ -260,25 +269,30 @@ def by_udp_forward(ports, host, port, label, is_due):
     return talk_udp(ports["udp", host, port], b"", label, is_due)
 
 
-def by_socks_udp(ports, host, port, label, is_due, as_name=False):
-    with dial(ports["proxy"]) as control:
+def by_socks_udp(ports, host, port, label, is_due, as_name=False, source="127.0.0.1"):
+    with dial(ports["proxy"], source) as control:
         bound = socks_request(control, 3, b"\1\0\0\0\0\0\0")
-        return talk_udp(struct.unpack(">H", bound[-2:])[0], b"\0\0\0" + socks_target(host, ports[port], as_name), label, is_due)
+        return talk_udp(struct.unpack(">H", bound[-2:])[0], b"\0\0\0" + socks_target(host, ports[port], as_name), label, is_due,
+                        source)
 
 
 def by_socks_udp_name(ports, host, port, label, is_due):
     return by_socks_udp(ports, host, port, label, is_due, as_name=True)
 
 
+def by_device_udp(ports, host, port, label, is_due):
+    return by_socks_udp(ports, host, port, label, is_due, source="127.0.0.11")
+
+
 TCP = {way.__name__: way for way in (by_forward, by_socks, by_socks_name, by_socks4a, by_upstream_proxy,
                                      by_upstream_proxy_name, by_connect, by_http, by_proxy_header, by_spoof,
-                                     by_reverse_proxy, by_stdio)}
-UDP = {way.__name__: way for way in (by_udp_forward, by_socks_udp, by_socks_udp_name)}
+                                     by_device, by_reverse_proxy, by_stdio)}
+UDP = {way.__name__: way for way in (by_udp_forward, by_socks_udp, by_socks_udp_name, by_device_udp)}
 FORWARDS = ("by_forward", "by_udp_forward")  # their targets are in the client's file
 STDIO = (("127.0.0.1", "P"), ("::1", "P"), ("localhost", "Q"))  # each is a process
 # Those by which and by whom only the plain spellings are tried.
-ALIKE = ("nobody", "six", "path", "all4", "range", "many")
-OFTEN_ENOUGH = (*FORWARDS, "by_proxy_header", "by_spoof", "by_reverse_proxy", "by_stdio")
+ALIKE = ("nobody", "six", "path", "all4", "all6", "range", "many", "link6")
+OFTEN_ENOUGH = (*FORWARDS, "by_proxy_header", "by_spoof", "by_device", "by_device_udp", "by_reverse_proxy", "by_stdio")
 
 
 def may_arrive_at(allowed, host, port):
@@ -289,7 +303,10 @@ def may_arrive_at(allowed, host, port):
 
 
 def may_fail(way, user, host):
-    """The upstream proxy knows none of our names, and a client has to have the address family it spoofs."""
+    """The upstream proxy knows none of our names, a client has to have the address family it spoofs, and only who is
+    bound to a device knows on which of them a link-local address of IPv6 is."""
+    if host == "fe80::9":
+        return not way.startswith("by_device")
     if way.startswith("by_upstream"):
         return user == "wild"
     return way == "by_spoof" and (":" in host and "." not in host or host in ("localhost", "169.254.9.9", "link.wild.test"))
@@ -312,6 +329,7 @@ class Matrix(Case):
         machine = netns.Machines(self)
         self.enterContext(machine.inside("server"))
         netns.ip("address", "add", "169.254.9.9/32", "dev", "lo")
+        netns.ip("address", "add", "fe80::9/64", "dev", "lo", "nodad")
         netns.ip("link", "set", "lo", "multicast", "on")
         netns.ip("route", "add", "224.0.0.0/4", "dev", "lo")
         hosts = self.write("hosts", "127.0.0.1 localhost\n" +
@@ -347,7 +365,8 @@ class Matrix(Case):
         via = f"socks5h://127.0.0.1:{self.start_proxy()}"
         config = self.write("server.yaml", yaml({"listen": f"127.0.0.1:{self.port}", "keys_file": keys, "connect_timeout": "2s",
                                                  "egress": [{"from": ["127.0.0.9"], "to": ["tcp/*"], "via": via},
-                                                            {"from": ["127.0.0.10"], "spoof": OWN_MACHINE}]}) + "\n")
+                                                            {"from": ["127.0.0.10"], "spoof": OWN_MACHINE},
+                                                            {"from": ["127.0.0.11"], "bind": "lo"}]}) + "\n")
         self.start_tws("server", "server", "--config", config, limits=self.limits).wait_ready()
 
     def start_client(self, user):
