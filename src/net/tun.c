@@ -5,7 +5,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/ethtool.h>
 #include <linux/if_tun.h>
+#include <linux/sockios.h>
 #include <linux/virtio_net.h>
 #include <net/if.h>
 #include <stdio.h>
@@ -84,6 +86,33 @@ void tws_tun_close(struct tws_tun *t)
         (void)ioctl(t->fd, TUNSETOFFLOAD, 0);
     tws_socket_close(t->fd);
     t->fd = -1;
+}
+
+/* What the kernel says of the device to who asks in a struct that begins with `cmd`. */
+static bool ask_ethtool(const char *name, void *what)
+{
+    struct ifreq req = {.ifr_data = what};
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    (void)snprintf(req.ifr_name, sizeof req.ifr_name, "%s", name);
+    bool fine = fd >= 0 && ioctl(fd, SIOCETHTOOL, &req) == 0;
+    tws_socket_close(fd);
+    return fine;
+}
+
+bool tws_tun_restore(const char *name)
+{
+    struct ethtool_drvinfo driver = {.cmd = ETHTOOL_GDRVINFO};
+    struct ethtool_value segmentation = {.cmd = ETHTOOL_GTSO};
+    struct tws_tun t;
+
+    if (!ask_ethtool(name, &driver) || strcmp(driver.driver, "tun") != 0 ||
+        strcmp(driver.bus_info, "tun") != 0 || !ask_ethtool(name, &segmentation) ||
+        segmentation.data == 0 || open_as(name, false, &t) != 0)
+        return false;
+    bool restored = t.prepared && ask_ethtool(name, &segmentation) && segmentation.data == 0;
+    tws_tun_close(&t);
+    return restored;
 }
 
 const char *tws_tun_advice(int error)

@@ -6,6 +6,7 @@
 #include "tws/net/rtnetlink.h"
 #include "tws/net/socket.h"
 #include "tws/net/tool.h"
+#include "tws/net/tun.h"
 
 #include <errno.h>
 #include <net/if.h>
@@ -181,6 +182,21 @@ static tws_err sweep_links(struct sweep *s)
     return TWS_OK;
 }
 
+/* Prepared devices, whose packets nobody cuts any more. */
+static void sweep_devices(struct sweep *s)
+{
+    struct if_nameindex *all = if_nameindex();
+
+    for (size_t i = 0; all != NULL && all[i].if_index != 0; i++) {
+        if (!tws_tun_restore(all[i].if_name))
+            continue;
+        s->result->removed++;
+        say(s, "device %s: gives plain packets again", all[i].if_name);
+    }
+    if (all != NULL)
+        if_freenameindex(all);
+}
+
 tws_err tws_cleanup(const struct tws_cleanup_report *report, struct tws_cleanup_result *result)
 {
     struct sweep s = {report, result};
@@ -194,5 +210,7 @@ tws_err tws_cleanup(const struct tws_cleanup_report *report, struct tws_cleanup_
         err = sweep_rules(&s, 6);
     if (err == TWS_OK)
         err = sweep_links(&s);
+    if (err == TWS_OK)
+        sweep_devices(&s);
     return err;
 }

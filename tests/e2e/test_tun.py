@@ -367,7 +367,8 @@ class Tun(tws_e2e.Case):
         self.clients[0].popen.kill()
         self.clients[0].expected = (-signal.SIGKILL,)
         self.clients[0].wait_exit()
-        self.assertRegex(self.on(client, tws_e2e.TWS, "cleanup"), r"rules, routes and addresses of IP links: removed \d+")
+        self.assertRegex(self.on(client, tws_e2e.TWS, "cleanup"), r"rules, routes and addresses of IP links: removed \d+"
+                                                                  r"\n(?s:.*)device tun-c: gives plain packets again")
         self.assertEqual(tun_net.ipv4_state(client), before)
         self.assertIn("nothing to clean up", self.on(client, tws_e2e.TWS, "cleanup"))
 

@@ -30,6 +30,9 @@ struct tws_tun {
 TWS_MUST_USE tws_err tws_tun_open(const char *name, struct tws_tun *out);
 /* A prepared one gives plain packets again, to whoever opens it next. fd < 0 is fine. */
 void tws_tun_close(struct tws_tun *t);
+/* Makes a prepared one that nobody has open give plain packets again, after whoever had it was
+ * killed. False: it is no such device, or gives them. */
+bool tws_tun_restore(const char *name);
 /* What to do about the errno of a device that cannot be opened, or NULL; for a log line. */
 const char *tws_tun_advice(int error);
 

@@ -183,6 +183,26 @@ START_TEST(a_prepared_device_gives_plain_packets_again_when_it_is_closed)
 }
 END_TEST
 
+START_TEST(a_prepared_device_whose_process_was_killed_is_restored_and_no_other)
+{
+    struct tws_rtnl r;
+    struct tws_tun t;
+
+    if (!begin(&r, &t))
+        return;
+    ck_assert(!tws_tun_restore("lo") && !tws_tun_restore("tun-b"));
+    ck_assert(!tws_tun_restore("tun-a")); /* is open */
+    ck_assert(has_offload(&t) == t.offload);
+    ck_assert_int_eq(ioctl(t.fd, TUNSETPERSIST, 1), 0);
+    close(t.fd);
+    ck_assert(has_offload(&t) == t.offload);
+    ck_assert(tws_tun_restore("tun-a") == t.offload);
+    ck_assert(!has_offload(&t));
+    ck_assert(!tws_tun_restore("tun-a"));
+    tws_rtnl_close(&r);
+}
+END_TEST
+
 START_TEST(a_header_that_another_program_chose_is_not_kept)
 {
     int size = 12;
@@ -489,6 +509,7 @@ int main(void)
     tcase_add_test(tc, a_device_that_cannot_be_had_says_what_to_do);
     tcase_add_test(tc, a_prepared_device_is_known_as_such_and_stays);
     tcase_add_test(tc, a_prepared_device_gives_plain_packets_again_when_it_is_closed);
+    tcase_add_test(tc, a_prepared_device_whose_process_was_killed_is_restored_and_no_other);
     tcase_add_test(tc, a_header_that_another_program_chose_is_not_kept);
     tcase_add_test(tc, a_device_is_set_up_and_described);
     tcase_add_test(tc, routes_and_rules_lead_the_way);
