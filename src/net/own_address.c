@@ -1,72 +1,85 @@
 /*
  * own_address.c - see own_address.h.
  *
- * A list of all addresses is long on some machines, so for one address bind() is asked first: what
- * it does not take is nobody's here. What it takes may still be none of ours (a local route, the
- * setting ip_nonlocal_bind).
+ * A list of all addresses is long on some machines, and bind() takes addresses that are none of
+ * this machine's (a local route, the setting ip_nonlocal_bind): so the list is read now and then,
+ * and searched for each address.
  */
 #include "tws/net/own_address.h"
 
 #include "tws/net/rtnetlink.h"
-#include "tws/net/socket.h"
 
-#include <errno.h>
-#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
 
 /* ---- addresses ---- */
 
-static bool may_be_own(const struct tws_ip *ip)
+static int compare_ips(const void *a, const void *b)
 {
-    struct tws_sockaddr sa;
-    bool taken = true;
+    const struct tws_ip *x = a, *y = b;
 
-    tws_sockaddr_set(&sa, ip, 0);
-    int fd = socket(sa.ss.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return true;
-    (void)setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &(int){1}, sizeof(int));
-    if (bind(fd, (struct sockaddr *)&sa.ss, sa.len) != 0)
-        taken = errno != EADDRNOTAVAIL;
-    tws_socket_close(fd);
-    return taken;
+    if (x->family != y->family)
+        return x->family < y->family ? -1 : 1;
+    return memcmp(x->bytes, y->bytes, sizeof x->bytes);
 }
 
-/* The last address of an IPv4 network, if it has any beside the hosts'. */
-static bool is_broadcast(const struct tws_prefix *network, const struct tws_ip *ip)
+static void add(struct tws_own_addresses *o, const struct tws_ip *ip)
 {
-    bool ones = true;
-
-    if (ip->family != 4 || network->bits >= 31 || !tws_prefix_contains(network, ip))
-        return false;
-    for (unsigned i = network->bits; i < 32; i++)
-        ones = ones && (ip->bytes[i / 8] & 0x80u >> i % 8) != 0;
-    return ones;
+    if (o->n == o->cap) {
+        size_t cap = o->cap == 0 ? 16 : 2 * o->cap;
+        struct tws_ip *all = realloc(o->all, cap * sizeof *all);
+        o->known = o->known && all != NULL;
+        if (all == NULL)
+            return;
+        o->all = all;
+        o->cap = cap;
+    }
+    o->all[o->n++] = *ip;
 }
 
-struct search {
-    const struct tws_ip *ip;
-    bool found;
-};
-
-static void look(void *arg, const struct tws_rtnl_address *a)
+/* The last address of an IPv4 network is nobody's, and everybody's. */
+static void take(void *arg, const struct tws_rtnl_address *a)
 {
-    struct search *s = arg;
+    struct tws_ip broadcast = a->network.ip;
 
-    s->found = s->found || tws_ip_equal(&a->ip, s->ip) || is_broadcast(&a->network, s->ip);
+    add(arg, &a->ip);
+    if (broadcast.family != 4 || a->network.bits >= 31)
+        return;
+    for (unsigned i = a->network.bits; i < 32; i++)
+        broadcast.bytes[i / 8] |= (uint8_t)(0x80u >> i % 8);
+    add(arg, &broadcast);
 }
 
-bool tws_address_is_own(const struct tws_ip *ip)
+static void ask(struct tws_own_addresses *o)
 {
-    struct search s = {.ip = ip};
     struct tws_rtnl r;
 
-    if (!may_be_own(ip))
-        return false;
-    if (tws_rtnl_open(&r) != TWS_OK)
-        return true;
-    tws_err err = tws_rtnl_addresses(&r, ip->family, look, &s);
+    o->n = 0;
+    o->known = tws_rtnl_open(&r) == TWS_OK;
+    if (!o->known)
+        return;
+    for (uint8_t family = 4; family <= 6; family += 2)
+        o->known = tws_rtnl_addresses(&r, family, take, o) == TWS_OK && o->known;
     tws_rtnl_close(&r);
-    return s.found || err != TWS_OK;
+    if (o->n > 0)
+        qsort(o->all, o->n, sizeof *o->all, compare_ips);
+}
+
+bool tws_own_addresses_have(struct tws_own_addresses *o, const struct tws_ip *ip, uint64_t now_us)
+{
+    if (!o->known || now_us >= o->until_us) {
+        ask(o);
+        o->until_us = now_us + TWS_OWN_ADDRESSES_US;
+    }
+    if (!o->known)
+        return true;
+    return o->n > 0 && bsearch(ip, o->all, o->n, sizeof *o->all, compare_ips) != NULL;
+}
+
+void tws_own_addresses_fini(struct tws_own_addresses *o)
+{
+    free(o->all);
+    *o = (struct tws_own_addresses){.n = 0};
 }
 
 /* ---- networks ---- */

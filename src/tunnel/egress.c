@@ -119,10 +119,17 @@ static const char *disbelieve(struct tws_egress *e, const struct tws_ip *claimed
     return why;
 }
 
+static bool is_own(void *arg, const struct tws_ip *ip)
+{
+    struct tws_egress *e = arg;
+
+    return tws_own_addresses_have(e->cfg->own, ip, tws_carrier_now(e->carrier));
+}
+
 const char *tws_egress_from(struct tws_egress *e, const struct tws_outlet *o,
                             const struct tws_ip_port *source, struct tws_connect_from *from)
 {
-    return disbelieve(e, &source->ip, tws_outlet_from(o, source, tws_address_is_own, from));
+    return disbelieve(e, &source->ip, tws_outlet_from(o, source, is_own, e, from));
 }
 
 const char *tws_egress_may_go(struct tws_egress *e, const struct tws_connect_from *from,

@@ -17,13 +17,16 @@ struct tws_ip_hub;
 
 /* What the configuration says about the way out. Owned by whoever has the egress, and may change.
  */
+struct tws_own_addresses;
+
 struct tws_egress_config {
     uint32_t connect_timeout_ms;
     uint32_t udp_timeout_ms;
     bool no_udp;
     const struct tws_outlet *outlets; /* how; none: directly */
     size_t noutlets;
-    struct tws_ip_hub *tun; /* NULL: no IP links */
+    struct tws_own_addresses *own; /* borrowed; needed with outlets */
+    struct tws_ip_hub *tun;        /* NULL: no IP links */
 };
 
 struct tws_egress {

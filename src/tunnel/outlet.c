@@ -108,7 +108,7 @@ static bool names_own(const struct tws_outlet *o, const struct tws_ip *ip)
 }
 
 static const char *spoof(const struct tws_outlet *o, const struct tws_ip_port *source,
-                         tws_is_own_fn *is_own, struct tws_connect_from *from)
+                         tws_is_own_fn *is_own, void *arg, struct tws_connect_from *from)
 {
     bool named = names_own(o, &source->ip);
 
@@ -116,7 +116,7 @@ static const char *spoof(const struct tws_outlet *o, const struct tws_ip_port *s
         return "spoof: the client's address is not known";
     if (!tws_rule_ordinary(&source->ip) || (tws_ip_is_loopback(&source->ip) && !named))
         return "spoof: the client's address is a special one";
-    if (!named && is_own(&source->ip))
+    if (!named && is_own(arg, &source->ip))
         return "spoof: the client's address is the server's own";
     from->transparent = true;
     from->ip = source->ip;
@@ -125,7 +125,7 @@ static const char *spoof(const struct tws_outlet *o, const struct tws_ip_port *s
 }
 
 const char *tws_outlet_from(const struct tws_outlet *o, const struct tws_ip_port *source,
-                            tws_is_own_fn *is_own, struct tws_connect_from *from)
+                            tws_is_own_fn *is_own, void *arg, struct tws_connect_from *from)
 {
     *from = (struct tws_connect_from){.port = 0};
     if (o == NULL)
@@ -134,7 +134,7 @@ const char *tws_outlet_from(const struct tws_outlet *o, const struct tws_ip_port
     from->mark = o->mark;
     if (o->interface != NULL)
         (void)snprintf(from->interface, sizeof from->interface, "%s", o->interface);
-    return o->spoof ? spoof(o, source, is_own, from) : NULL;
+    return o->spoof ? spoof(o, source, is_own, arg, from) : NULL;
 }
 
 const char *tws_outlet_meets_itself(const struct tws_connect_from *from, const struct tws_ip *to)

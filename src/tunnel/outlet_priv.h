@@ -31,7 +31,7 @@ const struct tws_outlet *tws_outlet_find(const struct tws_outlet *list, size_t n
 struct tws_ip_port tws_outlet_source(const struct tws_target *t);
 
 /* Whether an address is this machine's. */
-typedef bool tws_is_own_fn(const struct tws_ip *ip);
+typedef bool tws_is_own_fn(void *arg, const struct tws_ip *ip);
 
 /*
  * Where a connection starts; `o` may be NULL. NULL: done. Else why it cannot be: the client's
@@ -40,7 +40,7 @@ typedef bool tws_is_own_fn(const struct tws_ip *ip);
  * privileged ones.
  */
 const char *tws_outlet_from(const struct tws_outlet *o, const struct tws_ip_port *source,
-                            tws_is_own_fn *is_own, struct tws_connect_from *from);
+                            tws_is_own_fn *is_own, void *arg, struct tws_connect_from *from);
 
 /* Why nothing can start there to get to `to`: it is the target's own address, and the target would
  * answer itself. NULL: it can. */

@@ -192,6 +192,7 @@ static void set_egress(struct tws_server *s, const struct tws_server_config *cfg
                                                .udp_timeout_ms = cfg->link.udp_timeout_ms,
                                                .no_udp = cfg->link.no_udp,
                                                .outlets = cfg->outlets,
+                                               .own = &s->own,
                                                .noutlets = cfg->noutlets};
 }
 
@@ -467,6 +468,7 @@ void tws_server_free(struct tws_server *s)
     tws_ws_listener_end(s->listener);
     for_each_session(s, end_session, NULL);
     tws_partings_fini(&s->partings);
+    tws_own_addresses_fini(&s->own);
     tws_ip_hub_free(s->egress_cfg.tun);
     free_accounts(&s->accounts);
     tws_registry_fini(&s->sessions);

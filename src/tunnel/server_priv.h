@@ -11,6 +11,7 @@
 #include "entrance_priv.h"
 #include "parting_priv.h"
 
+#include "tws/net/own_address.h"
 #include "tws/proto/handshake.h"
 #include "tws/tunnel/registry.h"
 #include "tws/tunnel/server.h"
@@ -28,6 +29,7 @@ struct tws_server {
     uint8_t boot_id[TWS_HS_BOOT_ID_LEN];
     struct tws_link_limits limits;       /* a copy: sessions point here whatever is reloaded */
     struct tws_egress_config egress_cfg; /* likewise */
+    struct tws_own_addresses own;
     struct tws_log_limit refused_limit;
     uint64_t channels_opened, handshakes_refused;
     uint64_t ended_sent, ended_received; /* bytes of sessions that are over */

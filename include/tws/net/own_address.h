@@ -6,9 +6,24 @@
 
 #include "tws/base/addr.h"
 
+/*
+ * The addresses of this machine, for who asks about many: the kernel is asked at most once in
+ * TWS_OWN_ADDRESSES_US. All zero is one that was not asked for yet.
+ */
+#define TWS_OWN_ADDRESSES_US 1000000u
+
+struct tws_own_addresses {
+    struct tws_ip *all; /* sorted */
+    size_t n, cap;
+    uint64_t until_us; /* asked again then */
+    bool known;        /* the kernel answered */
+};
+
 /* Whether a device here has the address, or it is the broadcast address of a network that one is
- * in. An address that only a route makes local is not. True too if the kernel cannot be asked. */
-bool tws_address_is_own(const struct tws_ip *ip);
+ * in. An address that only a route makes local is not. True too if the kernel cannot be asked.
+ * `now_us` counts as the loop's time does. */
+bool tws_own_addresses_have(struct tws_own_addresses *o, const struct tws_ip *ip, uint64_t now_us);
+void tws_own_addresses_fini(struct tws_own_addresses *o);
 
 /* Whether `p` (host bits may be set) shares addresses with a network that a device other than
  * `device` is in; *with is that network. TWS_SYS, TWS_NOMEM: the kernel cannot be asked. */

@@ -446,6 +446,7 @@ START_TEST(an_address_is_own_if_a_device_has_it_whatever_bind_takes)
     struct tws_tun t;
     const struct tws_prefix has[] = {prefix("10.1.2.3", 24), prefix("10.9.0.1", 32),
                                      prefix("fd01::1", 64)};
+    struct tws_own_addresses own = {.n = 0};
 
     if (!begin(&r, &t))
         return;
@@ -454,10 +455,29 @@ START_TEST(an_address_is_own_if_a_device_has_it_whatever_bind_takes)
     for (int any = 0; any < 2; any++) {
         for (size_t i = 0; i < sizeof whose / sizeof *whose; i++) {
             struct tws_ip ip = ip_of(whose[i].ip);
-            ck_assert_msg(tws_address_is_own(&ip) == whose[i].own, "%s", whose[i].ip);
+            ck_assert_msg(tws_own_addresses_have(&own, &ip, 0) == whose[i].own, "%s", whose[i].ip);
         }
         bind_takes_any();
     }
+    tws_own_addresses_fini(&own);
+    end(&r, &t);
+}
+END_TEST
+
+START_TEST(the_kernel_is_asked_for_addresses_at_most_once_a_second)
+{
+    const struct tws_prefix late = prefix("10.1.2.3", 24);
+    struct tws_own_addresses own = {.n = 0};
+    struct tws_rtnl r;
+    struct tws_tun t;
+
+    if (!begin(&r, &t))
+        return;
+    ck_assert(!tws_own_addresses_have(&own, &late.ip, 5));
+    ck_assert_int_eq(tws_rtnl_address(&r, TWS_RTNL_ADD, t.index, &late), TWS_OK);
+    ck_assert(!tws_own_addresses_have(&own, &late.ip, 4 + TWS_OWN_ADDRESSES_US));
+    ck_assert(tws_own_addresses_have(&own, &late.ip, 5 + TWS_OWN_ADDRESSES_US));
+    tws_own_addresses_fini(&own);
     end(&r, &t);
 }
 END_TEST
@@ -518,6 +538,7 @@ int main(void)
     tcase_add_test(tc, a_route_is_found_whoever_made_it);
     tcase_add_test(tc, rules_of_a_device_that_is_gone_are_stale_too);
     tcase_add_test(tc, an_address_is_own_if_a_device_has_it_whatever_bind_takes);
+    tcase_add_test(tc, the_kernel_is_asked_for_addresses_at_most_once_a_second);
     tcase_add_test(tc, a_network_is_taken_if_another_device_is_in_it);
     return run_suite("tun", tc);
 }

@@ -151,10 +151,11 @@ START_TEST(an_outlet_for_some_clients_is_for_no_others)
 END_TEST
 
 /* This machine has one address. */
-static bool is_own(const struct tws_ip *ip)
+static bool is_own(void *arg, const struct tws_ip *ip)
 {
     const struct tws_ip own = ip_of("192.0.2.100");
 
+    (void)arg;
     return tws_ip_equal(ip, &own);
 }
 
@@ -194,7 +195,7 @@ START_TEST(only_what_can_be_a_clients_address_is_connected_from)
         ck_assert_int_eq(tws_prefix_parse(spoofs[_i].from, &from), TWS_OK);
         o.nfrom = 1;
     }
-    const char *why = tws_outlet_from(&o, &source, is_own, &out);
+    const char *why = tws_outlet_from(&o, &source, is_own, NULL, &out);
     ck_assert_int_eq(why == NULL, spoofs[_i].works);
     ck_assert_uint_eq(out.mark, 7);
     ck_assert_int_eq(out.transparent, spoofs[_i].works);
@@ -210,7 +211,7 @@ START_TEST(a_privileged_port_is_not_believed)
 
     for (unsigned port = 0; port <= 65535; port += 1023) {
         struct tws_ip_port source = {ip_of("192.0.2.7"), (uint16_t)port};
-        ck_assert_ptr_null(tws_outlet_from(&o, &source, is_own, &out));
+        ck_assert_ptr_null(tws_outlet_from(&o, &source, is_own, NULL, &out));
         ck_assert_uint_eq(out.port, port < 1024 ? 0 : port);
     }
 }
