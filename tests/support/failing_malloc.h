@@ -8,6 +8,7 @@
 #ifndef TWS_TESTS_FAILING_MALLOC_H
 #define TWS_TESTS_FAILING_MALLOC_H
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -71,6 +72,7 @@ static bool refuse(void *caller)
             __sanitizer_print_stack_trace();
     }
     memory.failed = true;
+    errno = ENOMEM;
     return true;
 }
 
