@@ -112,7 +112,7 @@ static unsigned status_of(const char *head)
 /* Of the errors of its own side these are about what it does at all, the rest about the target. */
 static bool blames_target(unsigned status)
 {
-    return status >= 500 && status != 501 && status != 505 && status != 511;
+    return status >= 500 && status < 600 && status != 501 && status != 505 && status != 511;
 }
 
 static uint16_t code_of(unsigned status)

@@ -4,10 +4,14 @@
  * set). Then a connection may fail, with a word of it; none hangs or is wrong, the next one is
  * served, and nothing is left behind.
  */
+#include "../ws/tls_front.h"
 #include "failing_malloc.h"
 #include "suite.h"
 #include "tunnel_world.h"
 
+#include "tws/net/resolver.h"
+
+#include <netdb.h>
 #include <openssl/crypto.h>
 #include <sys/un.h>
 
@@ -20,6 +24,8 @@
 
 /* ---- the target ---- */
 
+#define UNREACHABLE 9 /* the last byte of the address that is, from the proxy */
+
 /* It says again whatever it hears; but first it is a SOCKS5 proxy to whoever begins like that. */
 static void *serve_stream(void *arg)
 {
@@ -31,7 +37,12 @@ static void *serve_stream(void *arg)
     if (n > 0 && buf[0] == 5) {
         (void)!send(fd, chosen, sizeof chosen, MSG_NOSIGNAL);
         n = recv(fd, buf, 10, MSG_WAITALL);
-        (void)!send(fd, granted, sizeof granted, MSG_NOSIGNAL);
+        if (n == 10 && buf[7] == UNREACHABLE) {
+            (void)!send(fd, "\5\4\0\1\0\0\0\0\0\0", 10, MSG_NOSIGNAL);
+            n = 0;
+        }
+        if (n > 0)
+            (void)!send(fd, granted, sizeof granted, MSG_NOSIGNAL);
         n = n > 0 ? recv(fd, buf, sizeof buf, 0) : n;
     }
     for (; n > 0; n = recv(fd, buf, sizeof buf, 0))
@@ -436,6 +447,55 @@ static void chooses_by_address(struct world *w)
     outlet.nto = 1;
 }
 
+static int two_addresses(const char *host, struct tws_ip ips[TWS_RESOLVED_MAX], size_t *count)
+{
+    (void)host;
+    *count = 2;
+    return tws_ip_parse("127.0.0.9", &ips[0]) == TWS_OK && tws_ip_parse("127.0.0.1", &ips[1]) == 0
+               ? 0
+               : EAI_FAIL;
+}
+
+static void use_two_addresses(struct world *w)
+{
+    ck_assert_int_eq(tws_resolver_replace(w->loop, two_addresses), TWS_OK);
+}
+
+/* The proxy and the target have two addresses each, and the first of neither will do. */
+static void tries_addresses(struct world *w)
+{
+    world_do(w, use_two_addresses);
+    chooses_by_address(w);
+}
+
+static char certificate[] = "/tmp/tws-nomem-XXXXXX";
+
+static void unlink_certificate(void)
+{
+    unlink(certificate);
+}
+
+static void has_tls(struct world *w)
+{
+    struct cert c = cert_make("IP:127.0.0.1", NULL, 3600);
+    FILE *f = fdopen(mkstemp(certificate), "w");
+
+    ck_assert_int_eq(PEM_write_X509(f, c.x509), 1);
+    ck_assert_int_eq(PEM_write_PrivateKey(f, c.key, NULL, NULL, 0, NULL, NULL), 1);
+    ck_assert_int_eq(fclose(f), 0);
+    atexit(unlink_certificate);
+    cert_free(&c);
+    w->server_cfg.tls.cert_file = certificate;
+    w->client_cfg.outbound.ca_file = certificate;
+    w->endpoints[0].tls = true;
+}
+
+static void has_tls_libraries(struct world *w)
+{
+    has_tls(w);
+    memory.libraries = true;
+}
+
 /* Each kind that needs no rights is opened when it begins. */
 static void has_all_kinds(struct world *w)
 {
@@ -469,8 +529,11 @@ static const struct scene {
     {"reverse", is_reversed, reversed},
     {"via", goes_via, plain},
     {"name chooses outlet", chooses_by_address, socks4a},
+    {"via, next addresses", tries_addresses, socks4a},
     {"links", is_plain, dialled_anew},
     {"links, libraries", has_libraries, dialled_anew},
+    {"links, TLS", has_tls, dialled_anew},
+    {"links, TLS, libraries", has_tls_libraries, dialled_anew},
     {"all anew", has_all_kinds, started_anew},
     {"transparent anew", is_transparent, caught_anew},
     {"ip link anew", is_ip_link, linked_anew},
