@@ -4,9 +4,9 @@
  * set). Then a connection may fail, with a word of it; none hangs or is wrong, the next one is
  * served, and nothing is left behind.
  */
-#include "../ws/tls_front.h"
 #include "failing_malloc.h"
 #include "suite.h"
+#include "tls_front.h"
 #include "tunnel_world.h"
 
 #include "tws/net/resolver.h"

@@ -2,8 +2,8 @@
  * tls_front.h - what nginx is in production: ends TLS in front of the server, in a thread; and the
  * certificates it shows.
  */
-#ifndef TWS_TEST_WS_TLS_FRONT_H
-#define TWS_TEST_WS_TLS_FRONT_H
+#ifndef TWS_TESTS_TLS_FRONT_H
+#define TWS_TESTS_TLS_FRONT_H
 
 #include <arpa/inet.h>
 #include <check.h>
