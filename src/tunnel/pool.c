@@ -63,10 +63,18 @@ uint32_t tws_pool_links(const struct tws_pool *p)
     return n;
 }
 
+/* A channel that is over here may have left bytes that the server never got. */
+static bool needs_link(const struct tws_pool *p)
+{
+    const struct tws_carrier *c = p->carrier;
+
+    return c != NULL && (c->nlocals > 0 || !tws_session_acknowledged(c->session));
+}
+
 uint32_t tws_pool_wanted(const struct tws_pool *p)
 {
     if (p->retiring)
-        return p->carrier != NULL && p->carrier->nlocals > 0 ? 1 : 0;
+        return needs_link(p) ? 1 : 0;
     return p->carrier == NULL ? 1 : p->connections;
 }
 
@@ -79,7 +87,7 @@ bool tws_pool_is_urgent(const struct tws_pool *p)
 {
     const struct tws_carrier *c = p->carrier;
 
-    return c != NULL && c->nlocals > 0 && (c->nlinks == 0 || tws_session_stalled(c->session));
+    return needs_link(p) && (c->nlinks == 0 || tws_session_stalled(c->session));
 }
 
 bool tws_pool_has_room(const struct tws_pool *p)

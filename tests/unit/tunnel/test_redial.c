@@ -9,6 +9,7 @@
 #include "suite.h"
 #include "tunnel_world.h"
 
+#include <stdatomic.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
@@ -168,14 +169,14 @@ END_TEST
 
 /* ---- a long way ---- */
 
-/* Between client and server; when it is long, those who come are not answered, until the first of
- * them is. */
+/* Between client and server. When it is long, those who connect are not answered until the first
+ * of them is; when it is broken, nothing comes to its end. */
 static struct {
     pthread_mutex_t lock;
     pthread_cond_t came;
     int listener, first;
     uint16_t server;
-    bool is_long;
+    atomic_bool is_long, is_broken;
 } way = {.lock = PTHREAD_MUTEX_INITIALIZER, .came = PTHREAD_COND_INITIALIZER};
 
 static void *copy(void *arg)
@@ -186,7 +187,8 @@ static void *copy(void *arg)
 
     free(arg);
     while ((n = recv(from, bytes, sizeof bytes, 0)) > 0)
-        (void)!send(to, bytes, (size_t)n, MSG_NOSIGNAL);
+        if (!way.is_broken)
+            (void)!send(to, bytes, (size_t)n, MSG_NOSIGNAL);
     shutdown(from, SHUT_RDWR);
     shutdown(to, SHUT_RDWR);
     return NULL;
@@ -247,6 +249,20 @@ static struct world *world_with_a_way(pthread_t *thread)
     return w;
 }
 
+static void await_first(void)
+{
+    pthread_mutex_lock(&way.lock);
+    while (way.first < 0)
+        pthread_cond_wait(&way.came, &way.lock);
+    pthread_mutex_unlock(&way.lock);
+}
+
+static void close_way(pthread_t thread)
+{
+    shutdown(way.listener, SHUT_RDWR);
+    pthread_join(thread, NULL);
+}
+
 /* However long the others wait, a fresh try every second is no use where each takes longer. */
 START_TEST(a_session_is_resumed_over_a_way_where_a_handshake_takes_more_than_three_seconds)
 {
@@ -256,10 +272,7 @@ START_TEST(a_session_is_resumed_over_a_way_where_a_handshake_takes_more_than_thr
 
     way.is_long = true;
     ck_assert_uint_ge(world_cut_links(w), 1);
-    pthread_mutex_lock(&way.lock);
-    while (way.first < 0)
-        pthread_cond_wait(&way.came, &way.lock);
-    pthread_mutex_unlock(&way.lock);
+    await_first();
     world_do(w, read_stats); /* its connect() is noticed, and its time has begun */
     pass(4 * S);
     world_do(w, read_stats);
@@ -269,8 +282,55 @@ START_TEST(a_session_is_resumed_over_a_way_where_a_handshake_takes_more_than_thr
     put_text(e.near, "still there");
     expect_text(e.far, "still there");
     ends_close(&e);
-    shutdown(way.listener, SHUT_RDWR);
-    pthread_join(thread, NULL);
+    close_way(thread);
+    finish(w);
+}
+END_TEST
+
+static void reload_to_another_name(struct world *w)
+{
+    static struct tws_client_config next;
+    static char name[] = "desktop";
+
+    next = w->client_cfg;
+    next.name = name;
+    ck_assert_int_eq(tws_client_reload(w->client, &next), TWS_OK);
+}
+
+static uint32_t channels;
+
+static void count_channels(struct world *w)
+{
+    channels = tws_client_stats(w->client).channels;
+}
+
+/* The channel is over for the client, and its session is to end with the last channel. */
+START_TEST(the_last_bytes_of_a_session_that_drains_survive_its_last_link)
+{
+    pthread_t thread;
+    struct world *w = world_with_a_way(&thread);
+    struct ends e = world_open(w);
+
+    shutdown(e.far, SHUT_WR);
+    expect_eof(e.near);
+    world_do(w, reload_to_another_name);
+    world_await_log(w, "link up", 4);
+    struct ends fresh = world_open(w); /* and both sides have spoken */
+    way.is_broken = true;
+    put_text(e.near, "last words");
+    shutdown(e.near, SHUT_WR);
+    do
+        world_do(w, count_channels);
+    while (channels > 1);
+    ck_assert_uint_ge(world_cut_links(w), 1);
+    world_await_log(w, "session suspended", 4); /* both sides of both sessions */
+    way.is_broken = false;
+    expect_text(e.far, "last words");
+    expect_eof(e.far);
+    world_await_log(w, "session over", 2);
+    ends_close(&e);
+    ends_close(&fresh);
+    close_way(thread);
     finish(w);
 }
 END_TEST
@@ -318,6 +378,7 @@ int main(void)
     tcase_add_test(tc, a_client_redials_when_the_network_changes);
     tcase_add_test(tc,
                    a_session_is_resumed_over_a_way_where_a_handshake_takes_more_than_three_seconds);
+    tcase_add_test(tc, the_last_bytes_of_a_session_that_drains_survive_its_last_link);
     tcase_add_test(tc, time_asleep_counts_as_grace);
     return run_suite("tunnel/redial", tc);
 }
