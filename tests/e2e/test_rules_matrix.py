@@ -209,7 +209,7 @@ def by_reverse_proxy(ports, host, port, label):
 
 def by_stdio(ports, host, port, label):
     done = subprocess.run([tws_e2e.TWS, "client", "--config", ports["config"], "-W", at(host, ports[port])],
-                          input=f"GET /label={label}; HTTP/1.1\r\n\r\n".encode(), capture_output=True, check=False, timeout=WAIT)
+                          input=f"GET /label={label}; HTTP/1.1\r\n\r\n".encode(), capture_output=True, check=False, timeout=3 * WAIT)
     return done.stdout.startswith(b"HTTP/1.")
 
 
@@ -416,7 +416,7 @@ class Matrix(Case):
             return must and noted_by_group not in self.arrivals.noted and time.monotonic() < deadline
         try:
             return way(self.ports[user], host, port, label, *([is_due] if name in UDP else []))
-        except (OSError, AssertionError):
+        except (OSError, AssertionError, subprocess.TimeoutExpired):
             return False
 
     @needs("microsocks")

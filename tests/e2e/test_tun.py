@@ -70,7 +70,7 @@ class Tun(tws_e2e.Case):
         return done.stdout + done.stderr
 
     def ping(self, target, i=0, good=True, *more):
-        return self.on(self.net.clients[i], "ping", "-n", "-c1", "-W2" if good else "-W0.3", *more, target, good=good)
+        return self.on(self.net.clients[i], "ping", "-n", "-c1", "-W10" if good else "-W0.3", *more, target, good=good)
 
     def address(self, i=0, family=4):
         found = re.findall(rf"tun open.* ipv{family}=(\S+)", self.clients[i].log)

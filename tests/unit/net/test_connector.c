@@ -390,17 +390,18 @@ END_TEST
 START_TEST(a_silent_resolver_ends_at_the_deadline_and_harms_no_other)
 {
     struct tws_loop *loop = fake_loop();
-    struct call silent = {.o.timeout_us = 50000}, k = {.o.port = 0};
+    struct call silent = {.o.timeout_us = 50000}, patient = {.o.port = 0}, k = {.o.port = 0};
     uint16_t port = 0;
     int listener = listen_at("127.0.0.1", &port, 8);
 
     pthread_mutex_lock(&gate);
-    call_start(&silent, loop, "silent", 80);
+    call_start(&patient, loop, "silent", 80);
     call_run(&k, loop, "two", port);
     ck_assert_int_eq(k.r.failure, TWS_CONNECT_OK);
-    ck_assert_int_eq(silent.calls, 0);
-    driver_run(loop);
+    call_run(&silent, loop, "silent", 80);
     ck_assert_int_eq(silent.r.failure, TWS_CONNECT_RESOLVE);
+    ck_assert_int_eq(patient.calls, 0);
+    tws_connector_cancel(patient.c);
     ck_assert_str_eq(silent.detail, "the resolver gave no answer within 1 s");
     pthread_mutex_unlock(&gate);
     call_close(&k);

@@ -304,6 +304,21 @@ static void grow_old(unsigned ms)
     tws_loop_free(other);
 }
 
+/* After the first socket that wants stamps it takes the kernel a moment to stamp what comes. */
+static void until_stamped(int fd)
+{
+    struct tws_udp_datagram d[TWS_UDP_BATCH];
+    int peer = connected("127.0.0.1", port_of(fd));
+    unsigned n;
+
+    do {
+        ck_assert_int_eq(send(peer, "x", 1, 0), 1);
+        grow_old(2);
+        ck_assert_int_eq(tws_udp_recv(fd, d, &n), TWS_OK);
+    } while (d[0].waited_us < 1000);
+    close(peer);
+}
+
 static void take(struct tws_udp_watch *w, const struct tws_udp_datagram *d)
 {
     (void)d;
@@ -324,6 +339,7 @@ static struct tws_udp_sender watched(void)
     loop = driver_loop();
     taken = 0;
     ck_assert_int_eq(bind_host("127.0.0.1"), TWS_OK);
+    until_stamped(fds[0]);
     struct tws_udp_sender s = {.fd = connected("127.0.0.1", port_of(fds[0]))};
     ck_assert_int_eq(tws_udp_watch_start(loop, &watch, fds[0], take), TWS_OK);
     nfds = 0; /* the watch's now */
@@ -355,6 +371,7 @@ START_TEST(one_that_came_tells_how_long_it_waited)
     unsigned n;
 
     ck_assert_int_eq(bind_host("127.0.0.1"), TWS_OK);
+    until_stamped(fds[0]);
     struct tws_udp_sender s = {.fd = connected("127.0.0.1", port_of(fds[0]))};
     tws_udp_send(&s, &(struct tws_udp_datagram){.data = text("old")});
     tws_udp_flush();
