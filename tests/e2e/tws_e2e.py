@@ -243,7 +243,7 @@ class Process:
         if self.is_running():
             self.popen.terminate()
         try:
-            self.popen.wait(WAIT)
+            self.popen.wait(2 * WAIT)  # a drain may take 30 s
         except subprocess.TimeoutExpired:
             self.popen.kill()
             self.popen.wait()
