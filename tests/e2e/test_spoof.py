@@ -31,8 +31,8 @@ class Spoof(Case):
                       ("fd00:79:1::1/64", "fd00:79:1::2/64"))
         self.net.join("server", "to-target", "behind", "to-server", ("10.79.2.1/24", "10.79.2.2/24"),
                       ("fd00:79:2::1/64", "fd00:79:2::2/64"))
-        for family, address in USERS.items():
-            ip("-n", self.net.client, f"-{family}", "address", "add", address, "dev", "lo")
+        for family, user in USERS.items():
+            ip("-n", self.net.client, f"-{family}", "address", "add", user, "dev", "lo")
             ip("-n", self.behind, f"-{family}", "route", "add", "default", "via", GATEWAY[family])
 
     def serve(self, namespace, host, port=None):
@@ -241,9 +241,9 @@ class Device(Case):
         with net.inside(net.client):
             tunnel = self.tunnel(*(f"{SERVER}:{target.port}" for target in targets), plain=True,
                                  server={"egress": [{"to": [f"{SERVER}:{targets[1].port}"], "bind": "b0"}]})
-            for port, address in zip(tunnel.ports, ("10.77.1.1", "10.77.2.1")):
+            for port, source in zip(tunnel.ports, ("10.77.1.1", "10.77.2.1")):
                 with socket.create_connection(("127.0.0.1", port), timeout=WAIT) as peer:
-                    self.assertEqual(read_all(peer).split()[0].decode(), address)
+                    self.assertEqual(read_all(peer).split()[0].decode(), source)
 
     def test_a_device_that_is_not_there_is_named_to_the_client(self):
         tunnel = self.tunnel("127.0.0.1:9", plain=True, server={"egress": [{"bind": "none0"}]})
