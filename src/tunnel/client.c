@@ -218,6 +218,12 @@ static void take_pools(struct tws_client *c, struct tws_pool *const *pools, size
     for_others(old, nold, pools, n, tws_pool_retire);
 }
 
+static void set_udp(struct tws_client *c, const struct tws_link_limits *l)
+{
+    c->ingress.no_udp = l->no_udp;
+    c->ingress.udp_timeout_ms = l->udp_timeout_ms;
+}
+
 tws_err tws_client_reload(struct tws_client *c, const struct tws_client_config *cfg)
 {
     struct tws_pool *pools[TWS_SERVERS_MAX];
@@ -225,11 +231,11 @@ tws_err tws_client_reload(struct tws_client *c, const struct tws_client_config *
 
     if (err != TWS_OK)
         return err;
-    c->ingress.no_udp = cfg->link.no_udp;
-    c->ingress.udp_timeout_ms = cfg->link.udp_timeout_ms;
+    set_udp(c, &cfg->link);
     err = tws_ingress_set(&c->ingress, cfg->name, cfg->forwards, cfg->nforwards);
     if (err != TWS_OK) {
         int saved = errno;
+        set_udp(c, &c->limits);
         for_others(pools, cfg->nservers, c->current, c->ncurrent, tws_pool_free);
         errno = saved;
         return err;
@@ -415,8 +421,7 @@ tws_err tws_client_new(struct tws_loop *loop, struct tws_ws *ws,
     c->limits = cfg->link;
     tws_list_init(&c->pools);
     tws_ingress_init(&c->ingress, loop, &ingress_events, c, cfg->connect_timeout_ms);
-    c->ingress.no_udp = cfg->link.no_udp;
-    c->ingress.udp_timeout_ms = cfg->link.udp_timeout_ms;
+    set_udp(c, &cfg->link);
     tws_timer_init(&c->drain_timer, loop, on_drain_timer);
     tws_timer_init(&c->redial_timer, loop, on_redial_timer);
     c->ingress.activation = cfg->activation;

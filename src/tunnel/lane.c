@@ -12,10 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define URGENT_DIALS_MAX                                                                           \
-    5u /* a patient one, and those of three seconds, one of which may just end */
-#define STALE_US      500000u /* an attempt that old may hang in a network that is gone */
-#define HEAD_START_US 500000u /* of a lane over the next, when one link in all is enough */
+/* A patient one, and those of three seconds, one of which may just end. */
+#define URGENT_DIALS_MAX 5u
+#define STALE_US         500000u /* an attempt that old may hang in a network that is gone */
+#define HEAD_START_US    500000u /* of a lane over the next, when one link in all is enough */
 
 struct dial {
     struct tws_node dial_node; /* its lane's */

@@ -1,4 +1,5 @@
 /* test_tunnel.c - a client and a server over loopback: what an application behind them sees. */
+#include "client_priv.h"
 #include "suite.h"
 #include "tunnel_world.h"
 
@@ -571,6 +572,35 @@ START_TEST(reloaded_forwards_close_and_change_but_running_channels_stay)
 }
 END_TEST
 
+static void reload_onto_a_taken_port(struct world *w)
+{
+    static struct tws_client_config next;
+    static struct tws_forward forward;
+
+    next = w->client_cfg;
+    next.link.no_udp = true;
+    next.link.udp_timeout_ms += 1000;
+    forward = w->forwards[0];
+    forward.listen = w->server_cfg.listen; /* the server's own */
+    next.forwards = &forward;
+    next.nforwards = 1;
+    ck_assert_int_eq(tws_client_reload(w->client, &next), TWS_SYS);
+    ck_assert(!w->client->ingress.no_udp);
+    ck_assert_uint_eq(w->client->ingress.udp_timeout_ms, w->client_cfg.link.udp_timeout_ms);
+}
+
+START_TEST(a_reload_that_fails_changes_nothing)
+{
+    struct world *w = world_ready();
+
+    world_do(w, reload_onto_a_taken_port);
+    struct ends e = world_open(w);
+    exchange(&e, 1000);
+    ends_close(&e);
+    world_free(w);
+}
+END_TEST
+
 static void reload_to_another_name(struct world *w)
 {
     static struct tws_client_config next;
@@ -698,6 +728,7 @@ int main(void)
     tcase_add_loop_test(tc, a_server_that_ends_leaves_no_handshake_behind, 0, 3);
     tcase_add_test(tc, a_removed_key_ends_its_sessions);
     tcase_add_test(tc, a_reload_leaves_running_channels_alone);
+    tcase_add_test(tc, a_reload_that_fails_changes_nothing);
     tcase_add_test(tc, reloaded_forwards_close_and_change_but_running_channels_stay);
     tcase_add_test(tc, another_route_makes_a_new_session_and_the_old_one_drains);
     tcase_add_test(tc, a_draining_server_ends_with_its_last_channel);
