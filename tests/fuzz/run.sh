@@ -1,30 +1,48 @@
 #!/bin/sh
-# run.sh BUILD SECONDS JOBS - runs every fuzz target of a TWS_FUZZ build for SECONDS, JOBS at once. New
-# inputs stay in the build tree; a crash leaves its input there and its name in the output.
+# run.sh BUILD SECONDS JOBS - runs every fuzz target of a TWS_FUZZ build for SECONDS, JOBS at once; for half
+# of them if all it reads is one short word. New inputs stay in the build tree; a crash leaves its input there
+# and its name in the output.
 set -u
 build=$1 seconds=$2 jobs=$3
 here=$(cd "$(dirname "$0")" && pwd)
+words=" proxy_header proxy_url remote socks_client target tun_terms "
 mkdir -p "$build/fuzzing"
 
-# one TARGET: the first folder is the one libFuzzer writes to.
+# one TARGET SECONDS: the first folder is the one libFuzzer writes to.
 one() {
   module=${1##*/fuzz_}
   work=$build/fuzzing/$module
   mkdir -p "$work"
-  ASAN_OPTIONS=detect_leaks=1 "$1" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+  ASAN_OPTIONS=detect_leaks=1 "$1" -max_total_time="$2" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
     -artifact_prefix="$work-" "$work" "$here/corpus/$module" >"$work.log" 2>&1
   echo "$? $module" >>"$build/fuzzing/results"
 }
 
+# all SECONDS: those on standard input, JOBS at once.
+all() {
+  running=0
+  while read -r target; do
+    one "$target" "$1" &
+    running=$((running + 1))
+    [ $((running % jobs)) -ne 0 ] || wait
+  done
+  wait
+}
+
+# targets yes|no: those that read more than a word, or those that do not.
+targets() {
+  for target in "$build"/tests/fuzz/fuzz_*; do
+    case $words in
+    *" ${target##*/fuzz_} "*) long=no ;;
+    *) long=yes ;;
+    esac
+    [ "$long" != "$1" ] || [ ! -x "$target" ] || echo "$target"
+  done
+}
+
 : >"$build/fuzzing/results"
-running=0
-for target in "$build"/tests/fuzz/fuzz_*; do
-  [ -x "$target" ] || continue
-  one "$target" &
-  running=$((running + 1))
-  [ $((running % jobs)) -ne 0 ] || wait
-done
-wait
+targets yes | all "$seconds"
+targets no | all $(((seconds + 1) / 2))
 
 ok=0 bad=0
 while read -r status module; do
