@@ -43,8 +43,10 @@ uint8_t *tws_local_take_rest(struct tws_local *l, size_t n)
     struct tws_span in;
 
     for (size_t done = 0; rest != NULL && done < n;) {
-        if (tws_channel_peek(l->channel, &in) != TWS_OK)
-            break;
+        if (tws_channel_peek(l->channel, &in) != TWS_OK) {
+            free(rest);
+            return NULL;
+        }
         memcpy(rest + done, in.p, in.n);
         done += in.n;
         tws_channel_consume(l->channel, in.n, tws_carrier_now(l->carrier));

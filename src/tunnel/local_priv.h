@@ -43,7 +43,8 @@ struct tws_local {
 /* Makes `l` the local side of `ch`, in place of whatever was. */
 void tws_local_attach(struct tws_local *l, const struct tws_local_ops *ops,
                       struct tws_carrier *carrier, struct tws_channel *ch);
-/* What peek has still to give, `n` bytes, to be freed with free(); NULL: out of memory. */
+/* What peek has still to give, `n` bytes, to be freed with free(). NULL: out of memory, or it is
+ * not that much. */
 uint8_t *tws_local_take_rest(struct tws_local *l, size_t n);
 /* It was reset, and nothing of it is worth waiting for when the process ends. */
 void tws_local_linger(struct tws_local *l);

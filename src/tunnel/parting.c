@@ -155,8 +155,9 @@ fail:
 tws_err tws_part_with(struct tws_partings *all, int fd, uint8_t *words, size_t n,
                       uint64_t patience_us)
 {
-    tws_err err = all->unsaid + n > TWS_PARTINGS_BYTES_MAX ? TWS_FULL : TWS_OK;
-    struct parting *p = err == TWS_OK ? begin(all, fd) : NULL;
+    bool full = all->unsaid + n > TWS_PARTINGS_BYTES_MAX || all->n >= TWS_PARTINGS_WORDY_MAX;
+    tws_err err = full ? TWS_FULL : TWS_OK;
+    struct parting *p = full ? NULL : begin(all, fd);
 
     if (p == NULL) {
         free(words);

@@ -14,6 +14,7 @@
 #include "tws/net/loop.h"
 
 #define TWS_PARTINGS_MAX       1024u       /* above it connections are closed at once */
+#define TWS_PARTINGS_WORDY_MAX 4096u       /* the same if they still have words to say */
 #define TWS_PARTINGS_BYTES_MAX (64u << 20) /* words of all that still wait for their sockets */
 
 struct tws_partings {

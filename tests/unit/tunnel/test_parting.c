@@ -152,6 +152,9 @@ START_TEST(too_many_words_are_not_kept)
     take_some();
     ck_assert(ended);
     ck_assert_uint_eq(got, 0);
+    partings.n = TWS_PARTINGS_WORDY_MAX;
+    ck_assert_int_eq(tws_part_with(&partings, dup(end[0]), words(), 100, 0), TWS_FULL);
+    partings.n = 0;
 }
 END_TEST
 
