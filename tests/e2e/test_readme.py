@@ -140,7 +140,7 @@ class Log(Case):
         for folder, _, names in os.walk(os.path.join(ROOT, "src")):
             for name in names:
                 with open(os.path.join(folder, name), encoding="utf-8") as file:
-                    logged |= set(re.findall(r'tws_log\(\s*(?:TWS_LOG_(?:ERROR|WARN|INFO)|level|c->audit_level),\s*"([^"]+)"',
+                    logged |= set(re.findall(r'log\w*\(\s*(?:d, )?(?:TWS_LOG_(?:ERROR|WARN|INFO)|level|c->audit_level),\s*"([^"]+)"',
                                              file.read()))
         with open(os.path.join(ROOT, "docs", "operations.md"), encoding="utf-8") as file:
             table = file.read().split("## The log")[1].split("The audit line")[0]
