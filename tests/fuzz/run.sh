@@ -1,11 +1,11 @@
 #!/bin/sh
-# run.sh BUILD SECONDS JOBS - runs every fuzz target of a TWS_FUZZ build for SECONDS, JOBS at once; for half
-# of them if all it reads is one short word. New inputs stay in the build tree; a crash leaves its input there
-# and its name in the output.
+# run.sh BUILD SECONDS JOBS - runs every fuzz target of a TWS_FUZZ build for SECONDS, JOBS at once; what only
+# some configurations read, for half of them. New inputs stay in the build tree; a crash leaves its input
+# there and its name in the output.
 set -u
 build=$1 seconds=$2 jobs=$3
 here=$(cd "$(dirname "$0")" && pwd)
-words=" proxy_header proxy_url remote socks_client target tun_terms "
+core=" addr frame handshake session session_raw ws yaml "
 mkdir -p "$build/fuzzing"
 
 # one TARGET SECONDS: the first folder is the one libFuzzer writes to.
@@ -29,14 +29,14 @@ all() {
   wait
 }
 
-# targets yes|no: those that read more than a word, or those that do not.
+# targets yes|no: those of the core, or the others.
 targets() {
   for target in "$build"/tests/fuzz/fuzz_*; do
-    case $words in
-    *" ${target##*/fuzz_} "*) long=no ;;
-    *) long=yes ;;
+    case $core in
+    *" ${target##*/fuzz_} "*) in_core=yes ;;
+    *) in_core=no ;;
     esac
-    [ "$long" != "$1" ] || [ ! -x "$target" ] || echo "$target"
+    [ "$in_core" != "$1" ] || [ ! -x "$target" ] || echo "$target"
   done
 }
 
