@@ -61,23 +61,22 @@ class Ends(Case):
         self.may_read = threading.Event()
         self.addCleanup(self.may_read.set)
 
-    def slow_reader(self, name="slow"):
-        """A unix socket whose server ends its side at once and reads only when it may: its path."""
-        path = os.path.join(self.folder, name)
-        listener = socket.socket(socket.AF_UNIX)
-        listener.bind(path)
-        listener.listen()
-        self.addCleanup(listener.close)
+    def read_late(self, peer):
+        """Ends its side at once and reads only when it may."""
+        peer.shutdown(socket.SHUT_WR)
+        self.may_read.wait()
+        self.heard.append(read_all(peer))
 
-        def serve():
-            peer, _ = listener.accept()
-            with peer:
-                peer.shutdown(socket.SHUT_WR)
-                self.may_read.wait()
-                self.heard.append(read_all(peer))
-
-        threading.Thread(target=serve, daemon=True).start()
-        return path
+    def leave_behind(self):
+        """A client has sent all and is gone, while the target has read nothing: its tunnel, and the bytes."""
+        target = f"unix:{self.unix_service('slow', self.read_late)}"
+        tunnel = self.server_for(target)
+        process = self.stdio(tunnel, target, stdin=subprocess.PIPE)
+        data = os.urandom(SLOW)
+        process.stdin.write(data)
+        process.stdin.close()
+        self.assertEqual(process.wait(WAIT), 0)
+        return tunnel, data
 
     def end_first(self, peer):
         peer.shutdown(socket.SHUT_WR)
@@ -129,26 +128,14 @@ class Ends(Case):
         self.assertRegex(process.stderr.read().decode(), "drain ended .*drain time is over")
 
     def test_a_server_hands_on_what_a_client_left_behind(self):
-        target = f"unix:{self.slow_reader()}"
-        tunnel = self.server_for(target)
-        process = self.stdio(tunnel, target, stdin=subprocess.PIPE)
-        data = os.urandom(SLOW)
-        process.stdin.write(data)
-        process.stdin.close()
-        self.assertEqual(process.wait(WAIT), 0)
+        tunnel, data = self.leave_behind()
         audit = tunnel.server.wait_log(r" channel .*").group()
         self.assertRegex(audit, rf'received={SLOW} .*reason="closed"')
         self.may_read.set()
         wait_until(lambda: self.heard == [data], "the target has the last bytes")
 
     def test_a_draining_server_waits_for_what_it_has_to_hand_on(self):
-        target = f"unix:{self.slow_reader()}"
-        tunnel = self.server_for(target)
-        process = self.stdio(tunnel, target, stdin=subprocess.PIPE)
-        data = os.urandom(SLOW)
-        process.stdin.write(data)
-        process.stdin.close()
-        self.assertEqual(process.wait(WAIT), 0)
+        tunnel, data = self.leave_behind()
         tunnel.server.wait_log("session over")
         tunnel.server.signal(signal.SIGTERM)
         tunnel.server.wait_log("draining")

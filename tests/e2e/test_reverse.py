@@ -414,17 +414,7 @@ class ReverseForwards(Case):
 
     @needs("curl")
     def test_a_unix_socket_of_the_client(self):
-        path = os.path.join(self.folder, "web")
-        listener = socket.socket(socket.AF_UNIX)
-        listener.bind(path)
-        listener.listen()
-        self.addCleanup(listener.close)
-
-        def serve():
-            peer, _ = listener.accept()
-            with peer:
-                answer_http(peer)
-        threading.Thread(target=serve, daemon=True).start()
+        path = self.unix_service("web", answer_http)
         r = self.reverse(f"unix:{path}").start()
         self.assertEqual(self.curl(f"http://127.0.0.1:{r.port}/")[1], "hello\n")
         r.client.wait_log(rf"channel .*target=unix:{path} ")

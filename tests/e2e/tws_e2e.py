@@ -401,6 +401,22 @@ class Case(unittest.TestCase):
         self.addCleanup(service.close)
         return service
 
+    def unix_service(self, name, handler):
+        """The path of a unix socket in the test's folder, whose first connection the handler serves."""
+        path = os.path.join(self.folder, name)
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(path)
+        listener.listen()
+        self.addCleanup(listener.close)
+
+        def serve():
+            peer, _ = listener.accept()
+            with peer:
+                handler(peer)
+
+        threading.Thread(target=serve, daemon=True).start()
+        return path
+
     def run_program(self, *argv, timeout=None, **more):
         """Runs another program to a good end and returns its output."""
         done = subprocess.run(argv, capture_output=True, text=True, timeout=timeout or 4 * WAIT, check=False, **more)

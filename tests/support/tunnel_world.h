@@ -333,6 +333,17 @@ static inline struct world *world_ready(void)
     return w;
 }
 
+/* Another name is another route: a new session, and the old one drains. For world_do(). */
+static inline void world_reload_to_another_name(struct world *w)
+{
+    static struct tws_client_config next;
+    static char name[] = "desktop";
+
+    next = w->client_cfg;
+    next.name = name;
+    ck_assert_int_eq(tws_client_reload(w->client, &next), TWS_OK);
+}
+
 /* ---- the two ends ---- */
 
 static inline void be_patient(int fd)

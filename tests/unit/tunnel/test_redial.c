@@ -287,16 +287,6 @@ START_TEST(a_session_is_resumed_over_a_way_where_a_handshake_takes_more_than_thr
 }
 END_TEST
 
-static void reload_to_another_name(struct world *w)
-{
-    static struct tws_client_config next;
-    static char name[] = "desktop";
-
-    next = w->client_cfg;
-    next.name = name;
-    ck_assert_int_eq(tws_client_reload(w->client, &next), TWS_OK);
-}
-
 static uint32_t channels;
 
 static void count_channels(struct world *w)
@@ -313,7 +303,7 @@ START_TEST(the_last_bytes_of_a_session_that_drains_survive_its_last_link)
 
     shutdown(e.far, SHUT_WR);
     expect_eof(e.near);
-    world_do(w, reload_to_another_name);
+    world_do(w, world_reload_to_another_name);
     world_await_log(w, "link up", 4);
     struct ends fresh = world_open(w); /* and both sides have spoken */
     way.is_broken = true;

@@ -601,22 +601,12 @@ START_TEST(a_reload_that_fails_changes_nothing)
 }
 END_TEST
 
-static void reload_to_another_name(struct world *w)
-{
-    static struct tws_client_config next;
-    static char name[] = "desktop";
-
-    next = w->client_cfg;
-    next.name = name;
-    ck_assert_int_eq(tws_client_reload(w->client, &next), TWS_OK);
-}
-
 START_TEST(another_route_makes_a_new_session_and_the_old_one_drains)
 {
     struct world *w = world_ready();
     struct ends old = world_open(w);
 
-    world_do(w, reload_to_another_name);
+    world_do(w, world_reload_to_another_name);
     world_await_log(w, "session new", 2);
     struct ends fresh = world_open(w);
     exchange(&old, 1000);
