@@ -78,13 +78,22 @@ static const struct tws_option *row_of(const struct tws_settings *s, int c)
 static tws_err complain_unknown(const struct tws_settings *s, const char *arg,
                                 struct tws_diag *diag)
 {
+    const struct tws_table *t = tws_table_settings();
+    const struct tws_option *in_file = NULL;
     const char *nearest = NULL;
-    char shown[TWS_FOUND];
+    char shown[TWS_FOUND], name[64] = "";
 
     tws_value_found(NULL, arg, shown, sizeof shown);
-    if (strncmp(arg, "--", 2) == 0)
-        nearest = tws_option_nearest(tws_table_settings(), s->who, arg + 2);
-    if (nearest != NULL)
+    if (strncmp(arg, "--", 2) == 0) {
+        (void)snprintf(name, sizeof name, "%.*s", (int)strcspn(arg + 2, "="), arg + 2);
+        in_file = tws_option_find(t, s->who, name);
+        nearest = tws_option_nearest(t, s->who, name);
+    }
+    if (in_file != NULL && !(in_file->flags & TWS_OPT_ARGV))
+        tws_diag_error(diag,
+                       "--%s is no option: write \"%s: ...\" into a file, given with --config",
+                       name, in_file->name);
+    else if (nearest != NULL)
         tws_diag_error(diag, "unknown option %s, the nearest is --%s", shown, nearest);
     else
         tws_diag_error(diag, "unknown option %s", shown);

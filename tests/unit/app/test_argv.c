@@ -89,6 +89,12 @@ static const struct {
     {TWS_OPT_CLIENT, "client -c 1 -c 2", TWS_USAGE, "--connections is given twice\n"},
     {TWS_OPT_CLIENT, "client --conections 2", TWS_USAGE,
      "unknown option \"--conections\", the nearest is --connections\n"},
+    {TWS_OPT_CLIENT, "client --connect_timeout 2s", TWS_USAGE,
+     "--connect_timeout is no option: write \"connect_timeout: ...\" into a file, given with "
+     "--config\n"},
+    {TWS_OPT_CLIENT, "client --connect_timeout=2s", TWS_USAGE,
+     "--connect_timeout is no option: write \"connect_timeout: ...\" into a file, given with "
+     "--config\n"},
     {TWS_OPT_CLIENT, "client -z", TWS_USAGE, "unknown option \"-z\"\n"},
     {TWS_OPT_CLIENT, "client stray", TWS_USAGE,
      "\"stray\": not a URL: the server comes first, such as wss://example.com/tws (or -s)\n"},
