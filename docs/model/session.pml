@@ -192,12 +192,10 @@ inline bury(s_, g_)
     fi
 }
 
-inline give_up(s_, l_)
+/* What the link carried of DEADs may be lost with it, or stuck there. */
+inline owe_deads(s_, l_)
 {
-    k[Q(s_, l_)].state = GRAVE;
-    k[Q(s_, l_)].due = true;
-#ifndef DEAD_ONCE
-    i = 0; /* what it carried of other DEADs may be lost with it */
+    i = 0;
     do
     :: i < LINKS ->
         if
@@ -210,6 +208,14 @@ inline give_up(s_, l_)
         i++
     :: else -> break
     od
+}
+
+inline give_up(s_, l_)
+{
+    k[Q(s_, l_)].state = GRAVE;
+    k[Q(s_, l_)].due = true;
+#ifndef DEAD_ONCE
+    owe_deads(s_, l_)
 #endif
 }
 
@@ -337,10 +343,20 @@ inline on_dead(s_, g_)
 /* ---- links are slow ---- */
 
 #if COPIES
-/* The link is suspect: DATA in its log goes again over `to`; credit that is stuck is announced anew. */
+/* A DEAD is on its way over the link, or was processed and its ACK is on its way. */
+#if LINKS > 3
+#define CARRIES(s, l) (k[Q(s, 0)].via == l || k[Q(s, 1)].via == l || k[Q(s, 2)].via == l || k[Q(s, 3)].via == l)
+#else
+#define CARRIES(s, l) (k[Q(s, 0)].via == l || k[Q(s, 1)].via == l || k[Q(s, 2)].via == l)
+#endif
+
+/* The link is suspect: DEADs, and DATA in its log, go again over `to`; credit that is stuck is
+ * announced anew. */
 inline suspect(s_, l_)
 {
     copies--;
+    owe_deads(s_, l_);
+    tell(s_);
     i = len(q[Q(s_, l_)]);
     do
     :: i > 0 ->
@@ -612,7 +628,7 @@ end:
        }
 #if COPIES
     :: atomic {
-        copies > 0 && USABLE(s, l) && len(q[Q(s, l)]) > 0 && COUNT(USABLE, s) > 1 ->
+        copies > 0 && USABLE(s, l) && (len(q[Q(s, l)]) > 0 || CARRIES(s, l)) && COUNT(USABLE, s) > 1 ->
         choose(s, l);
         d_step { suspect(s, l); CLEAR }
        }

@@ -76,10 +76,18 @@ static void add_link(struct tws_link *l, struct tx *tx)
     l->role_due = false;
 }
 
+/* A link that does not answer is no place for what others wait for, while another does. */
+static bool takes_deads(const struct tws_link *l)
+{
+    return !l->suspect || tws_session_stalled(l->s);
+}
+
 static void add_deads(struct tws_link *l, struct tx *tx)
 {
     struct tws_node *it, *tmp;
 
+    if (!takes_deads(l))
+        return;
     TWS_LIST_EACH(it, tmp, &l->s->graves)
     {
         struct tws_link *g = TWS_CONTAINER(it, struct tws_link, link_node);
@@ -300,21 +308,25 @@ static void add_channels(struct tws_link *l, struct tx *tx)
             return;
 }
 
-/* Frames of the link itself: they may go before messages that wait. */
-static bool has_own(const struct tws_link *l, uint64_t now)
+static bool has_deads(const struct tws_link *l)
 {
     const struct tws_session *s = l->s;
     struct tws_node *it, *tmp;
 
-    if (l->role_due || l->close_due || l->pong_due || l->ping_due || tws_link_ack_due(l, now))
-        return true;
     TWS_LIST_EACH(it, tmp, &s->graves)
     {
         const struct tws_link *g = TWS_CONTAINER(it, struct tws_link, link_node);
         if (g->dead_due && g != s->rx.link)
-            return true;
+            return takes_deads(l);
     }
     return false;
+}
+
+/* Frames of the link itself: they may go before messages that wait. */
+static bool has_own(const struct tws_link *l, uint64_t now)
+{
+    return l->role_due || l->close_due || l->pong_due || l->ping_due || tws_link_ack_due(l, now) ||
+           has_deads(l);
 }
 
 /* Whether the link has anything but data to send. */

@@ -158,12 +158,11 @@ static void scatter(struct tws_link *l)
     l->nmembers = 0;
 }
 
-/* Each DEAD of ours that went over `via` and may be lost with it is owed again. */
-static void owe_deads_again(struct tws_session *s, const struct tws_link *via)
+void tws_link_owe_deads(const struct tws_link *via)
 {
     struct tws_node *it, *tmp;
 
-    TWS_LIST_EACH(it, tmp, &s->graves)
+    TWS_LIST_EACH(it, tmp, &via->s->graves)
     {
         struct tws_link *g = TWS_CONTAINER(it, struct tws_link, link_node);
         if (g->dead_via == via) {
@@ -201,7 +200,7 @@ void tws_link_give_up(struct tws_link *l, uint16_t code, bool report)
     s->stats.links--;
     s->stats.links_lost++;
     scatter(l);
-    owe_deads_again(s, l);
+    tws_link_owe_deads(l);
     make_grave(l);
     if (report)
         tws_event_session(s, TWS_EVENT_LINK_LOST);
@@ -363,8 +362,11 @@ void tws_session_link_heard(struct tws_link *l, uint64_t now)
     l->heard_at = now;
     l->missed = 0;
     l->probed_at = 0;
-    if (l->log.in_flight == 0)
-        l->suspect = false;
+    if (!l->suspect || l->log.in_flight > 0)
+        return;
+    l->s->now = now;
+    l->suspect = false;
+    tws_resend_all_suspects(l->s);
 }
 
 /* How long in-flight bytes may go without progress before the link is suspect. */

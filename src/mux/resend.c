@@ -1,10 +1,11 @@
 /*
- * resend.c - DATA, and only DATA, may travel twice: when its link is suspect, or when the schedule
- * is redundant. The receiver keeps the first copy of every byte.
+ * resend.c - DATA may travel twice: when its link is suspect, or when the schedule is redundant.
+ * The receiver keeps the first copy of every byte. Of what is logged, nothing else may.
  *
  * A copy is an ordinary logged message of the other link, so it alone guarantees delivery; when the
  * suspect link is given up later, what was copied does not go a third time (link.c strips it).
  * Credit that is stuck in the suspect link is announced again: it is absolute, the greatest counts.
+ * So are DEADs: the number in them never changes, and the peer ignores the second.
  */
 #include "session_priv.h"
 
@@ -112,6 +113,9 @@ void tws_resend_suspect(struct tws_link *l)
     struct tws_link *to = tws_sched_other(s, l);
     struct tws_node *it, *tmp;
 
+    /* The peer may have given this link up long ago, and its own DEAD may be just as stuck. */
+    if (!tws_session_stalled(s))
+        tws_link_owe_deads(l);
     if (to == NULL || to->suspect)
         return;
     move_members(l);

@@ -258,6 +258,8 @@ void tws_link_use(struct tws_link *l);
 tws_err tws_link_settle(struct tws_link *grave, uint64_t n);
 /* The peer's answer for an id we never had as a link. */
 tws_err tws_link_unknown(struct tws_session *s, uint32_t id);
+/* Each DEAD of ours that went over `via` and may be lost there is owed again. */
+void tws_link_owe_deads(const struct tws_link *via);
 /* Frees graves that owe nothing any more. */
 void tws_link_bury(struct tws_session *s);
 /* Covered by an ACK (or DEAD): messages up to `n`. */

@@ -263,14 +263,14 @@ static bool all_gone(const struct side *d)
     return tws_session_stats(d->s).channels == 0;
 }
 
-/* A fresh link, then everything comes to its end; at the latest when heartbeats have found what is
- * half open: each side may have sent its DEAD over a link that the other had given up. */
+/* A fresh link, then everything comes to its end, also when each side has sent its DEAD over a link
+ * that the other had given up without a word. */
 static void wind_down(void)
 {
     pair_link(&p, links++);
     pair_pass(&p, 600 * MS, 20 * MS);
     check_datagrams();
-    for (int i = 0; i < 200 && !(all_gone(&p.c) && all_gone(&p.s)); i++) {
+    for (int i = 0; i < 50 && !(all_gone(&p.c) && all_gone(&p.s)); i++) {
         pair_pass(&p, 600 * MS, 20 * MS);
         end_channels(&p.c);
         end_channels(&p.s);

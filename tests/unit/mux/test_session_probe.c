@@ -116,6 +116,126 @@ START_TEST(over_a_long_way_a_link_is_suspect_later)
 }
 END_TEST
 
+/* ---- DEADs on links that were cut off without a word ---- */
+
+/* One side gives up link 0, and the other, at the same time, link 1; neither hears of it, and its
+ * DEAD goes over the link that the other gave up. */
+static void give_up_crosswise(struct side *x, struct side *y)
+{
+    side_lose(x, 0);
+    side_lose(y, 1);
+    side_flush(x, 1);
+    side_flush(y, 0);
+    ck_assert_uint_eq(count_frames(x, 1, TWS_FRAME_DEAD, 1), 1);
+    ck_assert_uint_eq(count_frames(y, 0, TWS_FRAME_DEAD, 2), 1);
+}
+
+/* What was on link 0 waits for both DEADs. They are found to be stuck when their links are suspect,
+ * long before two heartbeats have gone unanswered. */
+START_TEST(deads_that_cross_over_half_open_links_go_again_over_a_third)
+{
+    struct side *x = _i == 0 ? &p.c : &p.s, *y = _i == 0 ? &p.s : &p.c;
+    struct app *a = side_open(&p.c, 0, false);
+
+    pair_link(&p, 2);
+    pair_pass(&p, 100 * MS, 5 * MS);
+    struct app *from = side_app(x, a->id), *to = side_app(y, a->id);
+    side_send(x, from, 1000, true);
+    side_flush(x, 0);
+    ck_assert_uint_eq(count_frames(x, 0, TWS_FRAME_DATA, a->id), 1);
+    give_up_crosswise(x, y);
+    pair_pass(&p, SEC - 10 * MS, 10 * MS);
+    ck_assert_uint_eq(to->got, 0);
+    pair_pass(&p, 20 * MS, 10 * MS);
+    ck_assert_uint_eq(to->got, 1000);
+    ck_assert(to->ended);
+    ck_assert_uint_eq(tws_session_stats(x->s).links, 1);
+    ck_assert_uint_eq(tws_session_stats(y->s).links, 1);
+}
+END_TEST
+
+/* The first copy comes after all, when all is settled by the second. */
+START_TEST(a_dead_that_comes_a_second_time_is_ignored)
+{
+    side_lose(&p.c, 0);
+    side_flush(&p.c, 1);
+    pair_link(&p, 2);
+    side_flush(&p.c, 2);
+    deliver(&p.c, &p.s, 2);
+    side_tick(&p.c, SEC);
+    side_flush(&p.c, 2);
+    ck_assert_uint_eq(count_frames(&p.c, 1, TWS_FRAME_DEAD, 1), 1);
+    ck_assert_uint_eq(count_frames(&p.c, 2, TWS_FRAME_DEAD, 1), 1);
+    while (deliver(&p.c, &p.s, 2))
+        ;
+    side_flush(&p.s, 2);
+    ck_assert_uint_eq(count_frames(&p.s, 2, TWS_FRAME_DEAD, 1), 1);
+    pair_pass(&p, 100 * MS, 5 * MS);
+    ck_assert(!p.c.closed && !p.s.closed);
+    ck_assert_uint_eq(tws_session_stats(p.s.s).links_lost, 1);
+    ck_assert_uint_eq(tws_session_stats(p.c.s).links, 2);
+}
+END_TEST
+
+/* Pings links 0 and 1, and nobody answers for a second. */
+static void suspect_both(void)
+{
+    tws_session_probe(p.c.s, p.c.link[0], p.c.now);
+    tws_session_probe(p.c.s, p.c.link[1], p.c.now);
+    side_flush(&p.c, 0);
+    side_flush(&p.c, 1);
+    side_tick(&p.c, SEC);
+    ck_assert(tws_link_stats(p.c.link[0]).suspect && tws_link_stats(p.c.link[1]).suspect);
+}
+
+START_TEST(a_dead_keeps_off_suspect_links_unless_there_are_only_such)
+{
+    pair_link(&p, 2);
+    pair_run(&p);
+    suspect_both();
+    if (_i == 0) {
+        side_lose(&p.c, 2);
+        side_flush(&p.c, 0);
+        ck_assert_uint_eq(count_frames(&p.c, 0, TWS_FRAME_DEAD, 3), 1);
+        return;
+    }
+    side_lose(&p.c, 0);
+    ck_assert(!tws_session_wants_write(p.c.s, p.c.link[1], p.c.now));
+    side_flush(&p.c, 1);
+    ck_assert_uint_eq(count_frames(&p.c, 1, TWS_FRAME_DEAD, 1), 0);
+    side_flush(&p.c, 2);
+    ck_assert_uint_eq(count_frames(&p.c, 2, TWS_FRAME_DEAD, 1), 1);
+}
+END_TEST
+
+/* What it had in flight is nothing, so that no ACK says it. */
+START_TEST(what_is_stuck_goes_again_when_another_link_answers_after_all)
+{
+    struct app *a = side_open(&p.c, 0, false);
+
+    pair_link(&p, 2);
+    pair_pass(&p, 100 * MS, 5 * MS);
+    tws_session_probe(p.c.s, p.c.link[1], p.c.now);
+    side_flush(&p.c, 1);
+    side_tick(&p.c, 10 * MS);
+    side_send(&p.c, a, 1000, false);
+    side_lose(&p.c, 2);
+    side_flush(&p.c, 0);
+    side_tick(&p.c, SEC - 10 * MS);
+    side_tick(&p.c, 10 * MS);
+    ck_assert(tws_session_stalled(p.c.s));
+    ck_assert_uint_eq(count_frames(&p.c, 0, TWS_FRAME_DATA, a->id), 1);
+    ck_assert_uint_eq(count_frames(&p.c, 0, TWS_FRAME_DEAD, 3), 1);
+    deliver(&p.c, &p.s, 1);
+    side_flush(&p.s, 1);
+    deliver(&p.s, &p.c, 1);
+    ck_assert(!tws_session_stalled(p.c.s));
+    side_flush(&p.c, 1);
+    ck_assert_uint_eq(count_frames(&p.c, 1, TWS_FRAME_DATA, a->id), 1);
+    ck_assert_uint_eq(count_frames(&p.c, 1, TWS_FRAME_DEAD, 3), 1);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tc = tcase_create("session probe");
@@ -126,5 +246,9 @@ int main(void)
     tcase_add_loop_test(tc, a_link_is_suspect_when_the_schedule_or_the_configuration_says, 0,
                         COUNT_OF(patience));
     tcase_add_test(tc, over_a_long_way_a_link_is_suspect_later);
+    tcase_add_loop_test(tc, deads_that_cross_over_half_open_links_go_again_over_a_third, 0, 2);
+    tcase_add_test(tc, a_dead_that_comes_a_second_time_is_ignored);
+    tcase_add_loop_test(tc, a_dead_keeps_off_suspect_links_unless_there_are_only_such, 0, 2);
+    tcase_add_test(tc, what_is_stuck_goes_again_when_another_link_answers_after_all);
     return run_suite("session probe", tc);
 }
