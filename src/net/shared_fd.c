@@ -44,6 +44,7 @@ tws_err tws_shared_fd_init(struct tws_shared_fd *s, int fd, enum tws_shared_fd_u
         return TWS_SYS;
     }
     s->is_socket = S_ISSOCK(st.st_mode);
+    s->may_hang_up = S_ISCHR(st.st_mode);
     if (s->is_socket || S_ISREG(st.st_mode) || (flags & O_NONBLOCK) || open_anew(s))
         return TWS_OK;
     if (fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0)
@@ -56,7 +57,8 @@ ssize_t tws_shared_fd_read(struct tws_shared_fd *s, void *buf, size_t n)
 {
     ssize_t got = s->is_socket ? recv(s->fd, buf, n, MSG_DONTWAIT) : read(s->fd, buf, n);
 
-    return got < 0 && errno == EIO && isatty(s->fd) == 0 ? 0 : got;
+    /* A file gives EIO too, when its disk fails: that is no end of it. */
+    return got < 0 && errno == EIO && s->may_hang_up && isatty(s->fd) == 0 ? 0 : got;
 }
 
 ssize_t tws_shared_fd_write(struct tws_shared_fd *s, const void *buf, size_t n)

@@ -20,6 +20,7 @@ struct tws_shared_fd {
     int fd; /* the number it had */
     enum tws_shared_fd_use use;
     bool is_socket;
+    bool may_hang_up;   /* a terminal, as far as one can see */
     bool borrowed_flag; /* O_NONBLOCK is to be taken back */
 };
 

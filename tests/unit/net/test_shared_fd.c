@@ -143,6 +143,19 @@ START_TEST(a_file_and_dev_null_are_read_as_they_are)
 }
 END_TEST
 
+START_TEST(a_disk_that_fails_is_no_end_of_file)
+{
+    struct tws_shared_fd s;
+    char byte;
+    int fd = open("/proc/self/mem", O_RDONLY); /* nothing is at its beginning: EIO */
+
+    ck_assert_int_eq(tws_shared_fd_init(&s, fd, TWS_SHARED_READ), TWS_OK);
+    ck_assert_int_eq(tws_shared_fd_read(&s, &byte, 1), -1);
+    ck_assert_int_eq(errno, EIO);
+    close(fd);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tc = tcase_create("shared_fd");
@@ -153,5 +166,6 @@ int main(void)
     tcase_add_test(tc, a_socket_that_is_both_ends_is_read_on_after_the_end_of_writing);
     tcase_add_test(tc, what_is_not_open_for_it_is_refused);
     tcase_add_test(tc, a_file_and_dev_null_are_read_as_they_are);
+    tcase_add_test(tc, a_disk_that_fails_is_no_end_of_file);
     return run_suite("net/shared_fd", tc);
 }
