@@ -62,13 +62,12 @@ static tws_err add_exclusions(struct tws_ip_detour *t, const struct tws_tun_conf
     return err;
 }
 
-/* The route first: nothing is led into an empty table. */
-static tws_err add_family(struct tws_ip_detour *t, uint8_t family, unsigned device, uint32_t mark)
+static tws_err add_v6(struct tws_ip_detour *t, unsigned device, uint32_t mark)
 {
-    tws_err err = add_route(t, family, device);
+    tws_err err = add_route(t, 6, device);
 
     if (err == TWS_OK)
-        err = add_rules(t, family, mark);
+        err = add_rules(t, 6, mark);
     return err == TWS_SYS && errno == EAFNOSUPPORT ? TWS_OK : err; /* a machine without IPv6 */
 }
 
@@ -81,14 +80,15 @@ static const char *advice(int error)
     return "";
 }
 
-static tws_err complain(struct tws_ip_detour *t)
+/* `begun`: some of it is there, and it is ours. */
+static tws_err complain(struct tws_ip_detour *t, bool begun)
 {
     int saved = errno;
     unsigned count = 0;
 
     tws_log(TWS_LOG_ERROR, "cannot lead everything into the device", "device=%s reason=\"%s%s\"",
             t->device, strerror(saved), advice(saved));
-    if (saved != EEXIST)
+    if (begun)
         (void)!tws_rtnl_sweep_table(&t->rtnl, &count);
     tws_rtnl_close(&t->rtnl);
     t->device[0] = '\0';
@@ -149,10 +149,24 @@ static void set_resolvers(struct tws_ip_detour *t, const struct tws_tun_config *
 
 /* ---- life ---- */
 
+/* Nothing is led into a table without a route. */
+static tws_err add_rest(struct tws_ip_detour *t, const struct tws_tun_config *conf,
+                        unsigned device6, uint32_t mark)
+{
+    tws_err err = add_exclusions(t, conf);
+
+    if (err == TWS_OK)
+        err = add_rules(t, 4, mark);
+    return err == TWS_OK ? add_v6(t, device6, mark) : err;
+}
+
+/* The route of IPv4 is the first of all: where it stands already, another process has all, and
+ * nothing of ours may come between its rules. */
 tws_err tws_ip_detour_start(struct tws_ip_detour *t, const struct tws_ip_device *d,
                             const struct tws_tun_config *conf, uint32_t mark, bool v4, bool v6)
 {
     unsigned count = 0;
+    bool begun = false;
     tws_err err = tws_rtnl_open(&t->rtnl);
 
     memcpy(t->device, d->tun.name, sizeof t->device);
@@ -161,13 +175,12 @@ tws_err tws_ip_detour_start(struct tws_ip_detour *t, const struct tws_ip_device 
     if (count > 0)
         tws_log(TWS_LOG_INFO, "removed what a killed process left", "routes=%u", count);
     if (err == TWS_OK)
-        err = add_exclusions(t, conf);
-    if (err == TWS_OK)
-        err = add_family(t, 4, v4 ? d->tun.index : 0, mark);
-    if (err == TWS_OK)
-        err = add_family(t, 6, v6 ? d->tun.index : 0, mark);
+        err = add_route(t, 4, v4 ? d->tun.index : 0);
+    begun = err == TWS_OK;
+    if (begun)
+        err = add_rest(t, conf, v6 ? d->tun.index : 0, mark);
     if (err != TWS_OK)
-        return complain(t);
+        return complain(t, begun);
     warn_of_filter(d);
     set_resolvers(t, conf);
     tws_log(TWS_LOG_INFO, "everything goes into the device", "device=%s ipv4=%s ipv6=%s", t->device,
