@@ -67,7 +67,7 @@ static void ask(struct tws_own_addresses *o)
 
 bool tws_own_addresses_have(struct tws_own_addresses *o, const struct tws_ip *ip, uint64_t now_us)
 {
-    if (!o->known || now_us >= o->until_us) {
+    if (now_us >= o->until_us) {
         ask(o);
         o->until_us = now_us + TWS_OWN_ADDRESSES_US;
     }

@@ -15,6 +15,7 @@
 #include <linux/sockios.h>
 #include <linux/virtio_net.h>
 #include <netinet/in.h>
+#include <sys/resource.h>
 
 static struct tws_prefix prefix(const char *ip, uint8_t bits)
 {
@@ -482,6 +483,24 @@ START_TEST(the_kernel_is_asked_for_addresses_at_most_once_a_second)
 }
 END_TEST
 
+START_TEST(nor_is_a_kernel_that_cannot_be_asked_asked_more_often)
+{
+    const struct tws_prefix other = prefix("10.1.2.3", 24);
+    struct tws_own_addresses own = {.n = 0};
+    struct rlimit limit;
+
+    if (!netns_enter())
+        return;
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &(struct rlimit){0, limit.rlim_max}), 0);
+    ck_assert(tws_own_addresses_have(&own, &other.ip, 5));
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    ck_assert(tws_own_addresses_have(&own, &other.ip, 4 + TWS_OWN_ADDRESSES_US));
+    ck_assert(!tws_own_addresses_have(&own, &other.ip, 5 + TWS_OWN_ADDRESSES_US));
+    tws_own_addresses_fini(&own);
+}
+END_TEST
+
 static const struct {
     const char *ip;
     uint8_t bits;
@@ -539,6 +558,7 @@ int main(void)
     tcase_add_test(tc, rules_of_a_device_that_is_gone_are_stale_too);
     tcase_add_test(tc, an_address_is_own_if_a_device_has_it_whatever_bind_takes);
     tcase_add_test(tc, the_kernel_is_asked_for_addresses_at_most_once_a_second);
+    tcase_add_test(tc, nor_is_a_kernel_that_cannot_be_asked_asked_more_often);
     tcase_add_test(tc, a_network_is_taken_if_another_device_is_in_it);
     return run_suite("tun", tc);
 }
