@@ -34,6 +34,7 @@ struct tws_connector {
     tws_connect_fn *fn; /* NULL: called or cancelled */
     void *arg;
     tws_connect_filter *filter;
+    tws_connect_rank *rank;
     struct tws_connect_from from; /* as the options have it */
     uint16_t port;
     uint64_t timeout_us;
@@ -224,6 +225,28 @@ static bool has_candidate(const struct tws_connector *c, const struct tws_ip *ip
     return false;
 }
 
+static uint64_t rank_of(const struct tws_connector *c, const struct tws_sockaddr *to)
+{
+    struct tws_ip ip;
+    uint16_t port;
+
+    tws_sockaddr_get(to, &ip, &port);
+    return c->rank(c->arg, &ip, port);
+}
+
+/* Behind those that do not go behind it. */
+static void insert_candidate(struct tws_connector *c, const struct tws_sockaddr *to,
+                             const struct tws_connect_from *from)
+{
+    unsigned i = c->count++;
+
+    while (c->rank != NULL && i > 0 && rank_of(c, &c->attempts[i - 1].to) > rank_of(c, to)) {
+        c->attempts[i] = c->attempts[i - 1];
+        i--;
+    }
+    c->attempts[i] = (struct attempt){.to = *to, .from = *from};
+}
+
 static void add_candidate(struct tws_connector *c, struct tws_ip ip)
 {
     struct tws_connect_from from = c->from;
@@ -237,8 +260,7 @@ static void add_candidate(struct tws_connector *c, struct tws_ip ip)
         note_failure(c, TWS_CONNECT_FORBIDDEN, &to, "the address is not allowed");
         return;
     }
-    c->attempts[c->count].from = from;
-    c->attempts[c->count++].to = to;
+    insert_candidate(c, &to, &from);
 }
 
 /* The first address at or behind `i` whose family is `family` (or is not, if `same` is false). */
@@ -331,6 +353,7 @@ tws_err tws_connector_start(struct tws_loop *loop, const struct tws_connect_opti
     c->fn = fn;
     c->arg = arg;
     c->filter = o->filter;
+    c->rank = o->rank;
     c->port = o->port;
     c->keep_io = o->keep_io;
     c->timeout_us = o->timeout_us == 0 ? DEFAULT_TIMEOUT_US : o->timeout_us;

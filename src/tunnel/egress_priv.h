@@ -18,6 +18,7 @@ struct tws_ip_hub;
 /* What the configuration says about the way out. Owned by whoever has the egress, and may change.
  */
 struct tws_own_addresses;
+struct tws_detour_memory;
 
 struct tws_egress_config {
     uint32_t connect_timeout_ms;
@@ -25,8 +26,9 @@ struct tws_egress_config {
     bool no_udp;
     const struct tws_outlet *outlets; /* how; none: directly */
     size_t noutlets;
-    struct tws_own_addresses *own; /* borrowed; needed with outlets */
-    struct tws_ip_hub *tun;        /* NULL: no IP links */
+    struct tws_own_addresses *own;     /* borrowed; needed with outlets */
+    struct tws_detour_memory *proxies; /* of `via`, borrowed; NULL: nothing is remembered */
+    struct tws_ip_hub *tun;            /* NULL: no IP links */
 };
 
 struct tws_egress {

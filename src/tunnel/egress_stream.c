@@ -357,14 +357,18 @@ static void log_proxy(struct dial *d, enum tws_log_level level, const char *mess
                       const struct tws_detour_result *r, const struct tws_sockaddr *at)
 {
     struct tws_egress *e = d->egress;
-    char address[TWS_HOSTPORT_TEXT] = "-";
+    char address[TWS_HOSTPORT_TEXT] = "-", used[TWS_HOSTPORT_TEXT + 6] = "";
 
     if (!tws_log_allow(&e->limit, tws_carrier_now(e->carrier)))
         return;
     if (at->len > 0)
         tws_sockaddr_format(at, address, sizeof address);
-    tws_log(level, message, "via=%s address=%s target=%s reason=\"%s%s\"", d->proxy, address,
-            d->target, what_failed(r->unconnected), r->why);
+    if (r->fd >= 0) {
+        memcpy(used, " used=", 6);
+        tws_sockaddr_format(&r->proxy, used + 6, sizeof used - 6);
+    }
+    tws_log(level, message, "via=%s address=%s%s target=%s reason=\"%s%s\"", d->proxy, address,
+            used, d->target, what_failed(r->unconnected), r->why);
 }
 
 /* The proxy is the administrator's: who uses it is told no more than that it failed, or that it
@@ -546,6 +550,7 @@ static bool go_via(struct dial *d, const struct tws_outlet *outlet)
                                    .from = &from,
                                    .target = &target,
                                    .filter = may_ask,
+                                   .memory = d->egress->cfg->proxies,
                                    .timeout_us = time_left(d)};
     const char *why = tws_egress_from(d->egress, outlet, &d->source, &from);
 

@@ -193,6 +193,7 @@ static void set_egress(struct tws_server *s, const struct tws_server_config *cfg
                                                .no_udp = cfg->link.no_udp,
                                                .outlets = cfg->outlets,
                                                .own = &s->own,
+                                               .proxies = &s->proxies,
                                                .noutlets = cfg->noutlets};
 }
 

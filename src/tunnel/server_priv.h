@@ -15,6 +15,7 @@
 #include "tws/proto/handshake.h"
 #include "tws/tunnel/registry.h"
 #include "tws/tunnel/server.h"
+#include "tws/ws/detour_memory.h"
 
 struct tws_server {
     struct tws_loop *loop;
@@ -30,6 +31,7 @@ struct tws_server {
     struct tws_link_limits limits;       /* a copy: sessions point here whatever is reloaded */
     struct tws_egress_config egress_cfg; /* likewise */
     struct tws_own_addresses own;
+    struct tws_detour_memory proxies;
     struct tws_log_limit refused_limit;
     uint64_t channels_opened, handshakes_refused;
     uint64_t ended_sent, ended_received; /* bytes of sessions that are over */

@@ -33,6 +33,12 @@ struct tws_detour {
     int fd;
     struct tws_proxy proxy;
     struct tws_timer patience;
+    struct tws_detour_memory *memory; /* may be NULL */
+    struct {
+        struct tws_ip ip; /* of the proxy */
+        size_t at;        /* what it was asked for, and did not answer */
+    } worn[TWS_DETOUR_ADDRESSES];
+    size_t nworn;
     int telling; /* how much what is noted tells; 0: nothing is */
     struct tws_detour_result result;
     char why[128];
@@ -124,6 +130,54 @@ static void note_answer(struct tws_detour *d, const struct tws_proxy_answer *a)
     d->result.verdict = a->verdict;
 }
 
+/* ---- what is remembered ---- */
+
+static struct tws_detour_place place_of(const struct tws_detour *d, const struct tws_ip *ip)
+{
+    return (struct tws_detour_place){.ip = *ip, .port = d->url.address.port, .from = d->from};
+}
+
+static struct tws_detour_place this_place(const struct tws_detour *d)
+{
+    return place_of(d, &d->proxies[0]);
+}
+
+static uint64_t rank(void *arg, const struct tws_ip *ip, uint16_t port)
+{
+    const struct tws_detour *d = arg;
+    struct tws_detour_place p = place_of(d, ip);
+
+    (void)port;
+    return d->memory != NULL ? tws_detour_memory_rank(d->memory, &p, tws_loop_now(d->loop)) : 0;
+}
+
+static void blame(struct tws_detour *d, const struct tws_ip *ip)
+{
+    struct tws_detour_place p = place_of(d, ip);
+
+    if (d->memory != NULL)
+        tws_detour_memory_blame(d->memory, &p, tws_loop_now(d->loop));
+}
+
+/* The proxy's address in front came to an answer. What is silent about a target may wait for it. */
+static void judge(struct tws_detour *d, const struct tws_proxy_answer *a)
+{
+    struct tws_detour_place p = this_place(d);
+
+    if (a->verdict == TWS_PROXY_BROKEN && !a->asked)
+        blame(d, &d->proxies[0]);
+    else if (a->verdict != TWS_PROXY_BROKEN && d->memory != NULL)
+        tws_detour_memory_clear(d->memory, &p);
+}
+
+/* The target is reached: so it was they that did not answer. */
+static void blame_worn(struct tws_detour *d)
+{
+    for (size_t i = 0; i < d->nworn; i++)
+        if (d->worn[i].at == d->at)
+            blame(d, &d->worn[i].ip);
+}
+
 /* ---- the next try ---- */
 
 static bool next_target(struct tws_detour *d)
@@ -139,6 +193,8 @@ static bool next_proxy(struct tws_detour *d)
 {
     if (d->nproxies <= 1)
         return false;
+    d->worn[d->nworn].at = d->at;
+    d->worn[d->nworn++].ip = d->proxies[0];
     d->nproxies--;
     memmove(&d->proxies[0], &d->proxies[1], d->nproxies * sizeof(d->proxies[0]));
     return true;
@@ -162,6 +218,7 @@ static void begin_try(struct tws_detour *d);
 static void settle(struct tws_detour *d, const struct tws_proxy_answer *a)
 {
     note_answer(d, a);
+    judge(d, a);
     stop(d);
     if (tws_loop_now(d->loop) < d->until_us && has_next(d, a))
         begin_try(d);
@@ -171,6 +228,16 @@ static void settle(struct tws_detour *d, const struct tws_proxy_answer *a)
 
 /* ---- asking ---- */
 
+static bool is_same(const struct tws_sockaddr *a, const struct tws_sockaddr *b)
+{
+    struct tws_ip left, right;
+    uint16_t port;
+
+    tws_sockaddr_get(a, &left, &port);
+    tws_sockaddr_get(b, &right, &port);
+    return tws_ip_equal(&left, &right);
+}
+
 static void on_answer(struct tws_proxy *p, const struct tws_proxy_answer *a)
 {
     struct tws_detour *d = TWS_CONTAINER(p, struct tws_detour, proxy);
@@ -179,10 +246,12 @@ static void on_answer(struct tws_proxy *p, const struct tws_proxy_answer *a)
         settle(d, a);
         return;
     }
+    judge(d, a);
+    blame_worn(d);
     struct tws_detour_result reached = {.fd = d->fd, .verdict = TWS_PROXY_UP, .proxy = d->peer};
     if (d->nips > 0)
         reached.ip = d->ips[d->at];
-    if (d->telling == TELLS_BROKEN)
+    if (d->telling == TELLS_BROKEN && !is_same(&d->result.proxy, &d->peer))
         reached.given_up = d->result.proxy;
     d->result = reached;
     d->fd = -1;
@@ -254,19 +323,22 @@ static uint16_t code_of(enum tws_connect_failure f)
     return f == TWS_CONNECT_RESOURCES ? TWS_CODE_RESOURCES : TWS_CODE_UNREACHABLE;
 }
 
-/* All of them, in the order in which they are dialled. */
+/* All of them, in the order in which they are dialled: by their rank. */
 static bool remember(void *arg, const struct tws_ip *ip, uint16_t port,
                      struct tws_connect_from *from)
 {
     struct tws_detour *d = arg;
+    size_t i = d->nproxies++;
 
-    (void)port;
     (void)from;
-    d->proxies[d->nproxies++] = *ip;
+    for (; i > 0 && rank(d, &d->proxies[i - 1], port) > rank(d, ip, port); i--)
+        d->proxies[i] = d->proxies[i - 1];
+    d->proxies[i] = *ip;
     return true;
 }
 
-/* It is the one that the next tries dial first, and the one that is used up if it fails. */
+/* It is the one that the next tries dial first, and the one that is used up if it fails. Those in
+ * front of it were dialled before it and have come to nothing, or will later. */
 static void put_in_front(struct tws_detour *d, const struct tws_sockaddr *peer)
 {
     struct tws_ip ip;
@@ -275,10 +347,18 @@ static void put_in_front(struct tws_detour *d, const struct tws_sockaddr *peer)
 
     tws_sockaddr_get(peer, &ip, &port);
     while (i < d->nproxies && !tws_ip_equal(&d->proxies[i], &ip))
-        i++;
+        blame(d, &d->proxies[i++]);
     if (i < d->nproxies)
         memmove(&d->proxies[1], &d->proxies[0], i * sizeof(ip));
     d->proxies[0] = ip;
+}
+
+static void give_chance(struct tws_detour *d)
+{
+    struct tws_detour_place p = this_place(d);
+
+    if (d->memory != NULL)
+        tws_detour_memory_retry(d->memory, &p, tws_loop_now(d->loop));
 }
 
 static void on_connected(void *arg, const struct tws_connect_result *r)
@@ -294,6 +374,7 @@ static void on_connected(void *arg, const struct tws_connect_result *r)
     }
     d->fd = r->fd;
     put_in_front(d, &r->peer);
+    give_chance(d);
     ask(d);
 }
 
@@ -305,7 +386,8 @@ static tws_err dial(struct tws_detour *d, const struct tws_ip *ips, size_t n)
                                     .ips = ips,
                                     .nips = n,
                                     .from = &d->from,
-                                    .filter = d->nproxies == 0 ? remember : NULL};
+                                    .filter = d->nproxies == 0 ? remember : NULL,
+                                    .rank = d->nproxies == 0 ? rank : NULL};
 
     o.timeout_us = d->connect_us > 0 && d->connect_us < left ? d->connect_us : left;
     return tws_connector_start(d->loop, &o, on_connected, d, &d->connector);
@@ -332,6 +414,7 @@ tws_err tws_detour_start(struct tws_loop *loop, const struct tws_detour_options 
     d->fn = fn;
     d->arg = arg;
     d->filter = o->filter;
+    d->memory = o->memory;
     d->url = *o->url;
     d->target = *o->target;
     if (o->from != NULL)

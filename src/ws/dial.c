@@ -7,6 +7,7 @@
 #include "advice_priv.h"
 #include "dial_priv.h"
 
+#include "tws/base/log.h"
 #include "tws/base/secret.h"
 #include "tws/proto/code.h"
 
@@ -44,6 +45,20 @@ static void not_connected(struct tws_dial *d, enum tws_connect_failure failure, 
 
 /* ---- through a proxy ---- */
 
+static void tell_passed_over(struct tws_dial *d, const struct tws_detour_result *r)
+{
+    struct tws_ws *ws = d->u->ws;
+    char proxy[TWS_HOSTPORT_TEXT], at[TWS_HOSTPORT_TEXT], used[TWS_HOSTPORT_TEXT];
+
+    if (!tws_log_allow(&ws->proxy_limit, tws_loop_now(ws->loop)))
+        return;
+    tws_hostport_format(&d->proxy_url.address, proxy, sizeof(proxy));
+    tws_sockaddr_format(&r->given_up, at, sizeof(at));
+    tws_sockaddr_format(&r->proxy, used, sizeof(used));
+    tws_log(TWS_LOG_WARN, "proxy address passed over", "proxy=%s address=%s used=%s reason=\"%s\"",
+            proxy, at, used, r->why);
+}
+
 static void on_detour(void *arg, const struct tws_detour_result *r)
 {
     struct tws_upgrade *u = arg;
@@ -52,6 +67,8 @@ static void on_detour(void *arg, const struct tws_detour_result *r)
 
     d->detour = NULL;
     if (r->code == TWS_CODE_NONE) {
+        if (r->given_up.len > 0)
+            tell_passed_over(d, r);
         arrived(d, r->fd, &r->proxy);
     } else if (r->unconnected != TWS_CONNECT_OK) {
         not_connected(d, r->unconnected, r->why, &r->proxy);
@@ -71,6 +88,7 @@ static tws_err go_round(struct tws_dial *d, const struct tws_ip *ips, size_t n)
                                    .target = &d->target,
                                    .ips = ips,
                                    .nips = n,
+                                   .memory = &d->u->ws->proxies,
                                    .connect_us = d->connect_us,
                                    .timeout_us = d->connect_us + d->handshake_us};
 

@@ -11,7 +11,9 @@
 #define TWS_WS_LWS_PRIV_H
 
 #include "tws/base/list.h"
+#include "tws/base/log.h"
 #include "tws/net/connector.h"
+#include "tws/ws/detour_memory.h"
 #include "tws/ws/upgrade.h"
 
 #include <libwebsockets.h>
@@ -28,6 +30,8 @@ struct tws_ws {
     struct tws_tls *tls;
     struct tws_node upgrades; /* all, also those whose owner knows the end */
     struct tws_node listeners;
+    struct tws_detour_memory proxies; /* on the way to servers */
+    struct tws_log_limit proxy_limit;
 };
 
 enum tws_upgrade_state {

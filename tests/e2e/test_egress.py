@@ -266,23 +266,27 @@ LogLevel Info
 
     def test_the_proxys_next_address_takes_the_place_of_a_silent_one(self):
         port = free_port()
-        serve, _ = self.socks_by_hand(0)
+        serve, _ = self.socks_by_hand(0, 0)
         met = []
 
-        def first_is_silent(peer):
-            met.append(peer)
-            if len(met) == 1:
-                read_all(peer)
-            else:
-                serve(peer)
+        def at(host):
+            def serve_here(peer):
+                met.append(host)
+                if host == met[0]:
+                    read_all(peer)
+                else:
+                    serve(peer)
+            return serve_here
 
         for host in ("127.0.0.41", "127.0.0.42"):
-            self.addCleanup(Service(first_is_silent, host, port).close)
+            self.addCleanup(Service(at(host), host, port).close)
         tunnel = self.with_names({"proxy.test": ["127.0.0.41", "127.0.0.42"]}, [{"via": f"socks5://proxy.test:{port}"}],
                                  ["127.0.0.1"], "127.0.0.1:9", connect_timeout="3s")
         self.assertEqual(self.answer(tunnel.port), b"through")
-        tunnel.server.wait_log(rf"upstream proxy address passed over.*via=proxy.test:{port} address=127.0.0.4\d:{port} "
-                               ".*gave no answer")
+        tunnel.server.wait_log(rf"upstream proxy address passed over.*via=proxy.test:{port} address={met[0]}:{port} "
+                               rf"used={met[1]}:{port} .*gave no answer")
+        self.assertEqual(self.answer(tunnel.port), b"through")
+        self.assertEqual(met, [met[0], met[1], met[1]], "the silent one goes last from now on")
 
     def test_a_proxy_that_is_not_there_is_named_to_the_server_only(self):
         gone = free_port()

@@ -8,7 +8,7 @@ import ssl
 import subprocess
 import threading
 
-from tws_e2e import (MIB, Case, ask, connect, echo, free_port, is_listening, make_certificate, needs, read_exactly,
+from tws_e2e import (MIB, Case, Service, ask, connect, echo, free_port, is_listening, make_certificate, needs, read_exactly,
                      wait_until)
 
 
@@ -114,6 +114,23 @@ class Proxies(Outbound):
         port = self.start_tinyproxy()
         self.through(f"http://me:secret@127.0.0.1:{port}", port)
         self.assert_says(self.behind_nginx(proxy=f"http://me:wrong@127.0.0.1:{port}"), f"proxy: 127.0.0.1:{port}: HTTP 4")
+
+    @needs("microsocks")
+    def test_an_address_of_the_proxy_that_did_not_work_goes_behind_the_others(self):
+        port = free_port()
+        broken = Service(lambda peer: None, "127.0.0.41", port)
+        self.addCleanup(broken.close)
+        process = self.start("microsocks", ["microsocks", "-i", "127.0.0.42", "-p", str(port)])
+        process.expected = (0, -signal.SIGTERM)
+        wait_until(lambda: f"127.0.0.42:{port}" in self.run_program("ss", "-Hltn"), "microsocks listens")
+        tunnel = self.behind_nginx(proxy=f"socks5h://proxy.test:{port}",
+                                   resolve=[f"proxy.test:{port}:127.0.0.41,127.0.0.42"])
+        self.assert_works(tunnel)
+        tunnel.client.wait_log(rf"proxy address passed over.*proxy=proxy.test:{port} address=127.0.0.41:{port} "
+                               rf"used=127.0.0.42:{port} reason=\"connection closed by the proxy\"")
+        self.restart(tunnel.nginx)
+        tunnel.client.wait_log(r"link up(?s:.*)link up")
+        self.assertEqual(broken.accepted, 1)
 
     def test_a_proxy_that_is_not_there_is_named(self):
         port = free_port()

@@ -54,6 +54,10 @@ typedef void tws_connect_fn(void *arg, const struct tws_connect_result *r);
 typedef bool tws_connect_filter(void *arg, const struct tws_ip *ip, uint16_t port,
                                 struct tws_connect_from *from);
 
+/* What goes behind the others: the higher, the later; equals keep their order. As for the filter,
+ * of what that let pass. */
+typedef uint64_t tws_connect_rank(void *arg, const struct tws_ip *ip, uint16_t port);
+
 struct tws_connect_options {
     const char *host; /* name or IP literal (no brackets); copied */
     uint16_t port;
@@ -62,6 +66,7 @@ struct tws_connect_options {
     const char *unix_path;      /* instead of host and port; "@name" is abstract */
     uint64_t timeout_us;        /* for all of it; 0: 10 s */
     tws_connect_filter *filter; /* may be NULL */
+    tws_connect_rank *rank;     /* NULL: all are equal */
     /* Bind to it; NULL or family 0: the kernel's choice. Addresses of the other family are
      * unreachable then. Copied. */
     const struct tws_ip *source;

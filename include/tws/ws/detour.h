@@ -10,6 +10,11 @@
  *                                                 next (first with SOCKS5, where it had answered)
  *      it refuses (login, its own rules)          the end: other addresses change nothing
  *
+ * What an address of the proxy is found to be is remembered, if there is a memory for it, and those
+ * that did not work go behind the others (detour_memory.h): one that closed, was silent or spoke
+ * nonsense before it was asked for anything; one that did so when it was asked, if another one led
+ * to the same target; one past which another was connected to.
+ *
  * A silent one keeps its share of the time that is left: as many shares as there are tries, but
  * none smaller than a quarter of the whole.
  */
@@ -17,6 +22,7 @@
 #define TWS_WS_DETOUR_H
 
 #include "tws/net/connector.h"
+#include "tws/ws/detour_memory.h"
 #include "tws/ws/proxy.h"
 
 #define TWS_DETOUR_ADDRESSES TWS_CONNECT_ADDRESSES
@@ -30,7 +36,8 @@ struct tws_detour_result {
     const char *why;                      /* what it failed with, valid during the callback */
     struct tws_sockaddr proxy; /* the one that `why` is about, or that leads there; len 0: none */
     struct tws_ip ip;          /* of the target, once it is reached; family 0: asked for by name */
-    /* Once it is reached: of the proxy, what did not work before, as `why` says; len 0: all did. */
+    /* Once it is reached: another of the proxy's, which did not work before, as `why` says; len 0:
+     * none. */
     struct tws_sockaddr given_up;
 };
 
@@ -46,10 +53,11 @@ struct tws_detour_options {
     const struct tws_connect_from *from; /* of connections to the proxy; NULL: anywhere */
     const struct tws_hostport *target;   /* asked for by its name, or by these in turn: */
     const struct tws_ip *ips;
-    size_t nips;               /* at most TWS_DETOUR_ADDRESSES; 0: by name */
-    tws_detour_filter *filter; /* for each of ips; NULL: all may be asked for */
-    uint64_t connect_us;       /* for connecting to the proxy, of timeout_us; 0: all of it */
-    uint64_t timeout_us;       /* for all of it */
+    size_t nips;                      /* at most TWS_DETOUR_ADDRESSES; 0: by name */
+    tws_detour_filter *filter;        /* for each of ips; NULL: all may be asked for */
+    uint64_t connect_us;              /* for connecting to the proxy, of timeout_us; 0: all of it */
+    uint64_t timeout_us;              /* for all of it */
+    struct tws_detour_memory *memory; /* borrowed until the end; NULL: none */
 };
 
 struct tws_detour;

@@ -212,6 +212,38 @@ START_TEST(a_refused_first_address_costs_nothing)
 }
 END_TEST
 
+/* 127.0.0.2 behind .3 and .1, which keep their order. */
+static uint64_t rank(void *arg, const struct tws_ip *ip, uint16_t port)
+{
+    const struct call *k = arg;
+
+    ck_assert_uint_eq(port, k->o.port);
+    return ip->bytes[3] == 2 ? 7 : 5;
+}
+
+START_TEST(what_ranks_higher_is_dialled_later)
+{
+    static const char *const there[][3] = {{"127.0.0.2", "127.0.0.3", "127.0.0.1"},
+                                           {"127.0.0.2", "127.0.0.1", NULL},
+                                           {"127.0.0.2", NULL, NULL}};
+    static const char *const reached[] = {"127.0.0.3:", "127.0.0.1:", "127.0.0.2:"};
+    struct tws_loop *loop = fake_loop();
+    struct call k = {.o.rank = rank};
+    int listeners[3];
+    uint16_t port = 0;
+
+    for (size_t i = 0; i < 3; i++)
+        listeners[i] = there[_i][i] != NULL ? listen_at(there[_i][i], &port, 8) : -1;
+    call_run(&k, loop, "others", port);
+    ck_assert_int_eq(k.r.failure, TWS_CONNECT_OK);
+    ck_assert_int_eq(strncmp(k.peer, reached[_i], 10), 0);
+    call_close(&k);
+    for (size_t i = 0; i < 3; i++)
+        tws_socket_close(listeners[i]);
+    tws_loop_free(loop);
+}
+END_TEST
+
 /* ---- failing ---- */
 
 START_TEST(a_refusal_is_told_with_its_address)
@@ -684,6 +716,7 @@ int main(void)
     tcase_add_test(tc, families_take_turns_beginning_with_the_first_answers);
     tcase_add_test(tc, a_silent_first_address_costs_a_quarter_of_a_second);
     tcase_add_test(tc, a_refused_first_address_costs_nothing);
+    tcase_add_loop_test(tc, what_ranks_higher_is_dialled_later, 0, 3);
     tcase_add_test(tc, a_refusal_is_told_with_its_address);
     tcase_add_test(tc, of_two_failures_the_more_telling_is_reported);
     tcase_add_test(tc, a_mark_is_there_before_the_first_packet_or_nothing_is_sent);

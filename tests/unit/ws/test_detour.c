@@ -78,6 +78,7 @@ struct world {
     uint16_t port;
     enum tws_proxy_kind kind;
     bool has_login;
+    struct tws_detour_memory memory;
     struct tws_detour *detour;
     /* the end */
     int calls;
@@ -262,6 +263,7 @@ static void begin(struct world *w, const char *const *targets, uint64_t timeout_
                                    .target = &target,
                                    .ips = ips,
                                    .filter = filter,
+                                   .memory = &w->memory,
                                    .timeout_us = timeout_us};
 
     if (w->has_login) {
@@ -279,13 +281,29 @@ static void begin(struct world *w, const char *const *targets, uint64_t timeout_
     ck_assert_int_eq(w->calls, 0);
 }
 
-static void run(struct world *w, const char *const *targets, uint64_t timeout_us)
+/* One detour; the places go on. */
+static void go_once(struct world *w, const char *const *targets, uint64_t timeout_us)
 {
+    w->calls = 0;
+    w->given_up[0] = w->proxy[0] = w->ip[0] = '\0';
     begin(w, targets, timeout_us);
     pair_run(w->loop);
-    stop_places(w);
     ck_assert_int_eq(w->calls, 1);
     ck_assert_int_eq(w->r.fd >= 0, w->r.code == TWS_CODE_NONE);
+}
+
+static void run(struct world *w, const char *const *targets, uint64_t timeout_us)
+{
+    go_once(w, targets, timeout_us);
+    stop_places(w);
+}
+
+static bool is_blamed(const struct world *w, const char *proxy)
+{
+    struct tws_detour_place p = {.port = w->port};
+
+    ck_assert_int_eq(tws_ip_parse(proxy, &p.ip), TWS_OK);
+    return tws_detour_memory_rank(&w->memory, &p, tws_loop_now(w->loop)) > 0;
 }
 
 static const char *const three[] = {"192.0.2.1", "2001:db8::2", "192.0.2.3", NULL};
@@ -461,15 +479,72 @@ static const struct {
 START_TEST(another_address_of_the_proxy_takes_the_place_of_one_that_fails)
 {
     struct world *w = world_new(bad_ones[_i].kind);
+    const struct talk *bad = bad_ones[_i].bad, *good = bad_ones[_i].good;
 
-    add_place(w, bad_ones[_i].bad, NULL, NULL);
+    add_place(w, bad, bad, NULL);
     for (size_t i = 1; i < MOST; i++)
-        add_place(w, bad_ones[_i].good, NULL, NULL);
-    run(w, one, bad_ones[_i].timeout_us);
+        add_place(w, good, good, NULL);
+    go_once(w, one, bad_ones[_i].timeout_us);
     ck_assert_msg(w->r.code == TWS_CODE_NONE, "%s", w->why);
     ck_assert_str_eq(w->why, bad_ones[_i].why);
     ck_assert_int_eq(strncmp(w->given_up, "127.0.0.1:", 10), 0);
     ck_assert_int_ne(strncmp(w->proxy, "127.0.0.1:", 10), 0);
+    close(w->r.fd);
+    go_once(w, one, LATE); /* from now on it goes last */
+    ck_assert_str_eq(w->given_up, "");
+    ck_assert_int_ne(strncmp(w->proxy, "127.0.0.1:", 10), 0);
+    stop_places(w);
+    ck_assert_uint_eq(w->places[0].heard, 1);
+    world_free(w);
+}
+END_TEST
+
+/* The proxy may be waiting for it. */
+START_TEST(what_a_target_did_not_answer_is_not_the_proxys_fault)
+{
+    struct world *w = world_new(TWS_PROXY_SOCKS5);
+
+    add_place(w, &half_closing, &half_closing, NULL);
+    add_place(w, &half_closing, &granting, NULL);
+    go_once(w, one, LATE);
+    ck_assert_int_lt(w->r.fd, 0);
+    ck_assert(!is_blamed(w, "127.0.0.1") && !is_blamed(w, "127.0.0.2"));
+    go_once(w, one, LATE); /* another leads there: it was */
+    ck_assert_int_eq(strncmp(w->given_up, "127.0.0.1:", 10), 0);
+    ck_assert(is_blamed(w, "127.0.0.1") && !is_blamed(w, "127.0.0.2"));
+    stop_places(w);
+    world_free(w);
+}
+END_TEST
+
+START_TEST(one_that_answers_again_is_forgiven)
+{
+    struct world *w = world_new(TWS_PROXY_SOCKS5);
+
+    add_place(w, &closing, &no_net, NULL);
+    add_place(w, &closing, NULL, NULL);
+    go_once(w, one, LATE);
+    ck_assert(is_blamed(w, "127.0.0.1") && is_blamed(w, "127.0.0.2"));
+    go_once(w, one, LATE);
+    ck_assert_uint_eq(w->r.code, TWS_CODE_UNREACHABLE);
+    ck_assert_int_eq(w->r.verdict, TWS_PROXY_NO_TARGET);
+    ck_assert(!is_blamed(w, "127.0.0.1") && is_blamed(w, "127.0.0.2"));
+    stop_places(w);
+    world_free(w);
+}
+END_TEST
+
+START_TEST(one_that_nobody_is_at_goes_behind_one_that_is_there)
+{
+    struct world *w = world_new(TWS_PROXY_SOCKS5);
+
+    close(listen_at(0, &w->port));
+    w->places[w->nplaces++].listener = -1;
+    add_place(w, &granting, NULL, NULL);
+    go_once(w, one, LATE);
+    ck_assert_int_eq(strncmp(w->proxy, "127.0.0.2:", 10), 0);
+    ck_assert(is_blamed(w, "127.0.0.1"));
+    stop_places(w);
     world_free(w);
 }
 END_TEST
@@ -600,6 +675,9 @@ int main(void)
     tcase_add_test(t, what_the_target_says_at_once_is_left_to_the_tunnel);
     tcase_add_loop_test(t, another_address_of_the_proxy_takes_the_place_of_one_that_fails, 0,
                         N(bad_ones));
+    tcase_add_test(t, what_a_target_did_not_answer_is_not_the_proxys_fault);
+    tcase_add_test(t, one_that_answers_again_is_forgiven);
+    tcase_add_test(t, one_that_nobody_is_at_goes_behind_one_that_is_there);
     tcase_add_loop_test(t, one_that_stays_silent_ends_with_the_time, 0, 2);
     tcase_add_test(t, answers_that_never_end_are_ended);
     tcase_add_loop_test(t, one_that_closes_is_an_end_at_every_byte, 0, 11 + 7);
