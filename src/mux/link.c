@@ -315,7 +315,6 @@ tws_err tws_link_settle(struct tws_link *grave, uint64_t n)
 {
     struct tws_session *s = grave->s;
     struct tws_link *to = tws_sched_link(s);
-    struct tws_record *r;
 
     if (n > grave->sent || n < grave->acked)
         return TWS_E_PROTOCOL;
@@ -323,8 +322,7 @@ tws_err tws_link_settle(struct tws_link *grave, uint64_t n)
     grave->settle_number = n;
     if (to == NULL)
         return TWS_OK;
-    while ((r = tws_msglog_oldest(&grave->log)) != NULL && r->sent && r->number <= n)
-        tws_msglog_drop(&grave->log, r, &s->blocks);
+    tws_msglog_acknowledge(&grave->log, n, &s->blocks);
     tws_link_covered(grave, n);
     move_rest(grave, to);
     tws_msglog_fini(&grave->log, &s->blocks);

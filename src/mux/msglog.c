@@ -206,6 +206,37 @@ void tws_msglog_drop(struct tws_msglog *log, struct tws_record *r, struct tws_bl
     unref(b, r->block);
 }
 
+static struct tws_record *covered(const struct tws_msglog *log, struct tws_node *it, uint64_t n)
+{
+    struct tws_record *r = TWS_CONTAINER(it, struct tws_record, log_node);
+
+    return it != &log->records && r->sent && r->number <= n ? r : NULL;
+}
+
+/* A bulk transfer comes here for every message: the list and the counts change once for all. */
+struct tws_acked tws_msglog_acknowledge(struct tws_msglog *log, uint64_t n, struct tws_blocks *b)
+{
+    struct tws_acked acked = {.bytes = 0};
+    struct tws_record *r = covered(log, log->records.next, n), *next;
+    struct tws_node *left = log->records.next;
+
+    for (; r != NULL; r = next) {
+        left = r->log_node.next;
+        next = covered(log, left, n);
+        if (next == NULL) {
+            acked.last = r->number;
+            acked.mark = r->mark;
+        }
+        acked.bytes += r->len;
+        unref(b, r->block);
+    }
+    log->records.next = left;
+    left->prev = &log->records;
+    log->kept -= acked.bytes;
+    log->in_flight -= acked.bytes;
+    return acked;
+}
+
 void tws_msglog_move(struct tws_msglog *from, struct tws_record *r, struct tws_msglog *to)
 {
     take_out(from, r);

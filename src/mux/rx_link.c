@@ -13,9 +13,7 @@ tws_err tws_rx_padding(struct tws_session *s, const struct tws_frame *f)
 tws_err tws_rx_ack(struct tws_session *s, const struct tws_frame *f)
 {
     struct tws_link *l = tws_link_find(s, f->channel);
-    struct tws_path_mark mark = {0};
-    uint64_t bytes = 0, last = 0;
-    struct tws_record *r;
+    struct tws_acked acked;
 
     if (l == NULL) /* a link that was given up: its DEAD settles it */
         return tws_ranges_has(&s->link_ids, f->channel) ? TWS_OK : TWS_E_PROTOCOL;
@@ -25,17 +23,12 @@ tws_err tws_rx_ack(struct tws_session *s, const struct tws_frame *f)
         tws_receive_useless(s);
         return TWS_OK;
     }
-    while ((r = tws_msglog_oldest(&l->log)) != NULL && r->sent && r->number <= f->offset) {
-        mark = r->mark;
-        last = r->number;
-        bytes += r->len;
-        tws_msglog_drop(&l->log, r, &s->blocks);
-    }
-    if (bytes > 0) {
-        uint64_t took = s->now - mark.sent_at, delay = tws_get32(f->payload);
+    acked = tws_msglog_acknowledge(&l->log, f->offset, &s->blocks);
+    if (acked.bytes > 0) {
+        uint64_t took = s->now - acked.mark.sent_at, delay = tws_get32(f->payload);
         /* Only the message that the delay was measured from tells the round trip. */
-        bool exact = last == f->offset && took > delay;
-        tws_path_delivered(&l->path, &mark, bytes, exact ? took - delay : 0, s->now);
+        bool exact = acked.last == f->offset && took > delay;
+        tws_path_delivered(&l->path, &acked.mark, acked.bytes, exact ? took - delay : 0, s->now);
     }
     l->progress_at = s->now;
     tws_link_covered(l, f->offset);

@@ -71,6 +71,15 @@ void tws_msglog_insert(struct tws_msglog *log, struct tws_record *r, uint32_t le
 void tws_msglog_sent(struct tws_msglog *log, struct tws_blocks *b);
 /* The oldest message, whether sent or not, or NULL. */
 struct tws_record *tws_msglog_oldest(const struct tws_msglog *log);
+
+/* What an ACK covered. */
+struct tws_acked {
+    uint64_t bytes, last;      /* of all records; the number of the newest */
+    struct tws_path_mark mark; /* of the newest */
+};
+
+/* Frees the records up to number `n` that were sent; bytes is 0 if there were none. */
+struct tws_acked tws_msglog_acknowledge(struct tws_msglog *log, uint64_t n, struct tws_blocks *b);
 /* Takes a record out and frees it. */
 void tws_msglog_drop(struct tws_msglog *log, struct tws_record *r, struct tws_blocks *b);
 /* Moves a record to the end of another log, to be sent (again) there under a new number. */

@@ -147,6 +147,35 @@ START_TEST(dropping_what_is_covered_leaves_the_rest_in_flight)
 }
 END_TEST
 
+START_TEST(an_ack_frees_what_it_covers_and_tells_of_the_newest)
+{
+    for (uint8_t i = 1; i <= 5; i++) {
+        struct tws_record *r = add(&log_a, 100u * i, i, true);
+        r->mark.sent_at = i;
+        if (i <= 4)
+            tws_msglog_sent(&log_a, &blocks);
+    }
+    ck_assert_uint_eq(tws_msglog_acknowledge(&log_a, 0, &blocks).bytes, 0);
+    struct tws_acked acked = tws_msglog_acknowledge(&log_a, 3, &blocks);
+    ck_assert_uint_eq(acked.bytes, 100 + 200 + 300);
+    ck_assert_uint_eq(acked.last, 3);
+    ck_assert_uint_eq(acked.mark.sent_at, 3);
+    check_record(tws_msglog_oldest(&log_a), 4, 400, 4);
+    ck_assert_uint_eq(log_a.in_flight, 400);
+    ck_assert_uint_eq(log_a.kept, 400 + 500);
+    /* What was not sent cannot have come. */
+    ck_assert_uint_eq(tws_msglog_acknowledge(&log_a, 9, &blocks).last, 4);
+    check_record(tws_msglog_oldest(&log_a), 5, 500, 5);
+    ck_assert_ptr_eq(log_a.unsent, tws_msglog_oldest(&log_a));
+    ck_assert_uint_eq(log_a.in_flight, 0);
+    tws_msglog_sent(&log_a, &blocks);
+    ck_assert_uint_eq(tws_msglog_acknowledge(&log_a, 5, &blocks).bytes, 500);
+    ck_assert_ptr_null(tws_msglog_oldest(&log_a));
+    ck_assert_uint_eq(tws_msglog_acknowledge(&log_a, 5, &blocks).bytes, 0);
+    check_record(add(&log_a, 10, 6, true), 6, 10, 6);
+}
+END_TEST
+
 START_TEST(a_steady_flow_allocates_nothing_once_it_runs)
 {
     size_t calls = 0;
@@ -219,6 +248,7 @@ int main(void)
     tcase_add_test(tc, an_inserted_message_takes_the_number_of_the_first_unsent_one);
     tcase_add_test(tc, moved_messages_keep_order_and_bytes_and_get_new_numbers);
     tcase_add_test(tc, dropping_what_is_covered_leaves_the_rest_in_flight);
+    tcase_add_test(tc, an_ack_frees_what_it_covers_and_tells_of_the_newest);
     tcase_add_test(tc, a_steady_flow_allocates_nothing_once_it_runs);
     tcase_add_test(tc, small_messages_share_a_block);
     tcase_add_test(tc, every_record_holds_a_full_message_and_is_aligned);
