@@ -36,6 +36,7 @@ struct tws_connector {
     tws_connect_filter *filter;
     tws_connect_rank *rank;
     struct tws_connect_from from; /* as the options have it */
+    const void *owner;
     uint16_t port;
     uint64_t timeout_us;
     bool keep_io;
@@ -309,7 +310,7 @@ static void resolve(struct tws_connector *c, const char *host)
         finish(c);
         return;
     }
-    tws_err err = tws_resolve_start(c->loop, &c->query, host);
+    tws_err err = tws_resolve_start(c->loop, &c->query, host, c->owner);
     if (err == TWS_OK)
         return;
     if (err == TWS_SYS)
@@ -354,6 +355,7 @@ tws_err tws_connector_start(struct tws_loop *loop, const struct tws_connect_opti
     c->arg = arg;
     c->filter = o->filter;
     c->rank = o->rank;
+    c->owner = o->owner;
     c->port = o->port;
     c->keep_io = o->keep_io;
     c->timeout_us = o->timeout_us == 0 ? DEFAULT_TIMEOUT_US : o->timeout_us;

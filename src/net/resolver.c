@@ -2,7 +2,10 @@
  * resolver.c - see resolver.h. The loop's side.
  *
  * A lookup belongs to the loop's side until it is given to the workers and from when it is taken
- * back; in between, the workers own all of it but `waiters` and `known_node`.
+ * back; in between, the workers own all of it but what is marked as the loop's.
+ *
+ * Whoever has TWS_RESOLVER_SHARE lookups with the workers has the others held back here, in a line
+ * of its own. Nobody joins a lookup that waits in somebody else's line.
  */
 #include "resolver_priv.h"
 
@@ -14,8 +17,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* What one owner has of the workers; lives as long as one of its lookups. */
+struct tws_share {
+    struct tws_node share_node;
+    const void *owner;
+    unsigned known, working; /* lookups: in all, and those that the workers have */
+    struct tws_node line;    /* the held ones */
+};
+
 struct tws_resolver {
     struct tws_loop *loop;
+    struct tws_node shares;
     struct tws_node known; /* lookups that may be joined */
     size_t known_count;
     struct tws_io io; /* the workers' eventfd */
@@ -59,11 +71,98 @@ static const char *error_text(const struct tws_lookup *l)
     return l->count == 0 ? "no address of a known family" : NULL;
 }
 
+/* ---- shares ---- */
+
+static struct tws_share *new_share(struct tws_resolver *r, const void *owner)
+{
+    struct tws_share *s = calloc(1, sizeof *s);
+
+    if (s == NULL)
+        return NULL;
+    s->owner = owner;
+    tws_list_init(&s->line);
+    tws_list_init(&s->share_node);
+    tws_list_push_back(&r->shares, &s->share_node);
+    return s;
+}
+
+static struct tws_share *find_share(struct tws_resolver *r, const void *owner)
+{
+    struct tws_node *it, *next;
+
+    TWS_LIST_EACH(it, next, &r->shares)
+    {
+        struct tws_share *s = TWS_CONTAINER(it, struct tws_share, share_node);
+
+        if (s->owner == owner)
+            return s;
+    }
+    return NULL;
+}
+
+static void free_if_empty(struct tws_share *s)
+{
+    if (s == NULL || s->known > 0)
+        return;
+    tws_list_unlink(&s->share_node);
+    free(s);
+}
+
+static tws_err give_to_workers(struct tws_resolver *r, struct tws_lookup *l)
+{
+    tws_err err = tws_workers_put(r->workers, l);
+
+    if (err == TWS_OK && l->share != NULL)
+        l->share->working++;
+    return err;
+}
+
+/* Those in line go on. When there is no thread for them they wait for the share's next. */
+static void feed(struct tws_resolver *r, struct tws_share *s)
+{
+    while (s->working < TWS_RESOLVER_SHARE && !tws_list_empty(&s->line)) {
+        struct tws_lookup *l = TWS_CONTAINER(s->line.next, struct tws_lookup, work_node);
+
+        tws_list_unlink(&l->work_node);
+        l->held = false;
+        if (give_to_workers(r, l) == TWS_OK)
+            continue;
+        l->held = true;
+        tws_list_push_front(&s->line, &l->work_node);
+        return;
+    }
+}
+
+/* The first of its owner: at once, or in line behind the others. */
+static tws_err enter(struct tws_resolver *r, struct tws_lookup *l)
+{
+    struct tws_share *s = l->share;
+
+    if (s == NULL || s->working < TWS_RESOLVER_SHARE)
+        return give_to_workers(r, l);
+    l->held = true;
+    tws_list_push_back(&s->line, &l->work_node);
+    return TWS_OK;
+}
+
 static void forget(struct tws_resolver *r, struct tws_lookup *l)
 {
+    struct tws_share *s = l->share;
+
     tws_list_unlink(&l->known_node);
     r->known_count--;
+    if (s == NULL)
+        return;
+    if (l->held)
+        tws_list_unlink(&l->work_node);
+    else
+        s->working--;
+    s->known--;
+    feed(r, s);
+    free_if_empty(s);
 }
+
+/* ---- answers ---- */
 
 static void deliver(struct tws_lookup *l)
 {
@@ -100,6 +199,7 @@ static tws_err resolver_new(struct tws_loop *loop, tws_lookup_fn *fn)
         return TWS_NOMEM;
     r->loop = loop;
     tws_list_init(&r->known);
+    tws_list_init(&r->shares);
     err = tws_workers_new(fn, &r->workers);
     if (err != TWS_OK)
         goto fail;
@@ -114,12 +214,29 @@ fail:
     return err;
 }
 
+/* What the workers have is theirs to free. */
+static void free_held(struct tws_share *s)
+{
+    while (!tws_list_empty(&s->line)) {
+        struct tws_lookup *l = TWS_CONTAINER(s->line.next, struct tws_lookup, work_node);
+
+        tws_list_unlink(&l->work_node);
+        free(l);
+    }
+}
+
 void tws_resolver_free(struct tws_resolver *r)
 {
     int saved = errno;
+    struct tws_share *s;
 
     if (r == NULL)
         return;
+    while ((s = TWS_LIST_FIRST(&r->shares, struct tws_share, share_node)) != NULL) {
+        free_held(s);
+        tws_list_unlink(&s->share_node);
+        free(s);
+    }
     tws_io_stop(&r->io);
     if (r->workers != NULL)
         tws_workers_abandon(r->workers);
@@ -133,7 +250,9 @@ tws_err tws_resolver_replace(struct tws_loop *loop, tws_lookup_fn *lookup)
     return resolver_new(loop, lookup);
 }
 
-static struct tws_lookup *find(struct tws_resolver *r, const char *host)
+/* ---- questions ---- */
+
+static struct tws_lookup *find(struct tws_resolver *r, const char *host, const void *owner)
 {
     struct tws_node *it, *next;
 
@@ -141,35 +260,61 @@ static struct tws_lookup *find(struct tws_resolver *r, const char *host)
     {
         struct tws_lookup *l = TWS_CONTAINER(it, struct tws_lookup, known_node);
 
-        if (strcmp(l->host, host) == 0)
+        if (strcmp(l->host, host) == 0 && (!l->held || l->share->owner == owner))
             return l;
     }
     return NULL;
 }
 
-static tws_err look_up(struct tws_resolver *r, const char *host, struct tws_lookup **out)
+static struct tws_lookup *new_lookup(const char *host)
 {
-    size_t n = strlen(host);
-    struct tws_lookup *l;
+    struct tws_lookup *l = calloc(1, sizeof *l);
 
-    if (n > TWS_HOST_MAX || r->known_count == TWS_RESOLVER_WAITING)
-        return TWS_FULL;
-    l = calloc(1, sizeof *l);
     if (l == NULL)
-        return TWS_NOMEM;
-    memcpy(l->host, host, n);
+        return NULL;
+    memcpy(l->host, host, strlen(host));
     tws_list_init(&l->known_node);
     tws_list_init(&l->work_node);
     tws_list_init(&l->waiters);
-    tws_err err = tws_workers_put(r->workers, l);
+    return l;
+}
+
+/* For `s`, or for nobody. */
+static tws_err look_up(struct tws_resolver *r, struct tws_share *s, const char *host,
+                       struct tws_lookup **out)
+{
+    if (strlen(host) > TWS_HOST_MAX || r->known_count == TWS_RESOLVER_WAITING ||
+        (s != NULL && s->known == TWS_RESOLVER_LINE))
+        return TWS_FULL;
+    struct tws_lookup *l = new_lookup(host);
+    if (l == NULL)
+        return TWS_NOMEM;
+    l->share = s;
+    tws_err err = enter(r, l);
     if (err != TWS_OK) {
         free(l);
         return err;
     }
     tws_list_push_back(&r->known, &l->known_node);
     r->known_count++;
+    if (s != NULL)
+        s->known++;
     *out = l;
     return TWS_OK;
+}
+
+static tws_err look_up_for(struct tws_resolver *r, const void *owner, const char *host,
+                           struct tws_lookup **out)
+{
+    struct tws_share *s = owner != NULL ? find_share(r, owner) : NULL;
+
+    if (owner != NULL && s == NULL)
+        s = new_share(r, owner);
+    if (owner != NULL && s == NULL)
+        return TWS_NOMEM;
+    tws_err err = look_up(r, s, host, out);
+    free_if_empty(s);
+    return err;
 }
 
 void tws_resolve_init(struct tws_resolve *q, tws_resolve_fn *fn)
@@ -178,16 +323,17 @@ void tws_resolve_init(struct tws_resolve *q, tws_resolve_fn *fn)
     tws_list_init(&q->waiter_node);
 }
 
-tws_err tws_resolve_start(struct tws_loop *loop, struct tws_resolve *q, const char *host)
+tws_err tws_resolve_start(struct tws_loop *loop, struct tws_resolve *q, const char *host,
+                          const void *owner)
 {
     tws_err err = loop->resolver == NULL ? resolver_new(loop, ask_system) : TWS_OK;
     struct tws_lookup *l = NULL;
 
     if (err != TWS_OK)
         return err;
-    l = find(loop->resolver, host);
+    l = find(loop->resolver, host, owner);
     if (l == NULL)
-        err = look_up(loop->resolver, host, &l);
+        err = look_up_for(loop->resolver, owner, host, &l);
     if (err != TWS_OK)
         return err;
     q->lookup = l;
@@ -205,7 +351,7 @@ void tws_resolve_cancel(struct tws_resolve *q)
     tws_list_unlink(&q->waiter_node);
     q->lookup = NULL;
     /* One that runs cannot be stopped: its answer will find nobody. */
-    if (tws_list_empty(&l->waiters) && tws_workers_remove(l->resolver->workers, l)) {
+    if (tws_list_empty(&l->waiters) && (l->held || tws_workers_remove(l->resolver->workers, l))) {
         forget(l->resolver, l);
         free(l);
     }

@@ -12,8 +12,10 @@ struct tws_lookup {
     struct tws_node known_node; /* the loop's */
     struct tws_node waiters;    /* the loop's */
     struct tws_resolver *resolver;
+    struct tws_share *share; /* the loop's; NULL: it counts for nobody */
+    bool held;               /* the loop's: it waits for its share */
 
-    struct tws_node work_node; /* the workers', from here on */
+    struct tws_node work_node; /* of its share's line if held; the workers', from here on */
     bool queued;
     int error; /* EAI_ code */
     int saved_errno;

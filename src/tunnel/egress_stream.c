@@ -460,6 +460,7 @@ static void on_connected(void *arg, const struct tws_connect_result *r)
 static bool start(struct dial *d, struct tws_connect_options *o)
 {
     o->keep_io = true;
+    o->owner = d->egress->judge;
     o->timeout_us = time_left(d);
     tws_err err = tws_connector_start(d->egress->carrier->loop, o, on_connected, d, &d->connector);
     if (err != TWS_OK)

@@ -400,12 +400,13 @@ static void on_timer(struct tws_timer *t)
 static bool start_resolving(struct tws_place *p)
 {
     struct exit *x = TWS_CONTAINER(p, struct exit, place);
-    tws_err err = tws_resolve_start(x->egress->carrier->loop, &x->resolve, host_of(x));
+    struct tws_egress *e = x->egress;
+    tws_err err = tws_resolve_start(e->carrier->loop, &x->resolve, host_of(x), e->judge);
 
     if (err != TWS_OK)
         tws_flow_end(&x->flow, TWS_CODE_RESOURCES, tws_err_text(err));
     else
-        tws_timer_start(&x->timer, (uint64_t)x->egress->cfg->connect_timeout_ms * MS);
+        tws_timer_start(&x->timer, (uint64_t)e->cfg->connect_timeout_ms * MS);
     return err == TWS_OK;
 }
 

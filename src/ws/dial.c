@@ -133,7 +133,7 @@ static void on_resolved(struct tws_resolve *q, const struct tws_resolved *r)
 static tws_err resolve(struct tws_dial *d)
 {
     struct tws_upgrade *u = d->u;
-    tws_err err = tws_resolve_start(u->ws->loop, &d->query, d->target.host);
+    tws_err err = tws_resolve_start(u->ws->loop, &d->query, d->target.host, NULL);
     const char *why = "the resolver gave no answer";
 
     u->step = "resolve";

@@ -64,6 +64,7 @@ struct tws_connect_options {
     const struct tws_ip *ips;   /* dial these, in this order, and do not resolve host; copied */
     size_t nips;                /* 0: resolve it */
     const char *unix_path;      /* instead of host and port; "@name" is abstract */
+    const void *owner;          /* on whose behalf it is resolved (resolver.h); NULL: our own */
     uint64_t timeout_us;        /* for all of it; 0: 10 s */
     tws_connect_filter *filter; /* may be NULL */
     tws_connect_rank *rank;     /* NULL: all are equal */

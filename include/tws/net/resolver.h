@@ -5,8 +5,9 @@
  * and cannot be left behind when the process ends. Here at most TWS_RESOLVER_THREADS lookups are
  * under way (threads come with demand and go after 10 s without); the others wait in order. One
  * name is looked up once at a time, however many ask: a thousand connections to a name whose
- * server is silent hold one thread. Nothing is cached. A thread stuck in a lookup outlives
- * the resolver without touching it.
+ * server is silent hold one thread. And one owner holds TWS_RESOLVER_SHARE threads at most, with
+ * however many such names: the others' are still looked up. Nothing is cached. A thread stuck in a
+ * lookup outlives the resolver without touching it.
  */
 #ifndef TWS_NET_RESOLVER_H
 #define TWS_NET_RESOLVER_H
@@ -14,8 +15,10 @@
 #include "tws/base/addr.h"
 #include "tws/net/loop.h"
 
-#define TWS_RESOLVER_THREADS 32
+#define TWS_RESOLVER_THREADS 64
+#define TWS_RESOLVER_SHARE   16   /* lookups of one owner under way */
 #define TWS_RESOLVER_WAITING 8192 /* lookups, each of a different name */
+#define TWS_RESOLVER_LINE    1024 /* of one owner, those under way included */
 #define TWS_RESOLVED_MAX     32   /* addresses kept of one answer */
 
 struct tws_resolved {
@@ -38,11 +41,12 @@ struct tws_resolve {
 /* Before the first start or cancel. */
 void tws_resolve_init(struct tws_resolve *q, tws_resolve_fn *fn);
 /*
- * Looks `host` up; fn is called once, never before this returns. TWS_FULL: too many wait;
+ * Looks `host` up; fn is called once, never before this returns. `owner` is on whose behalf: only
+ * compared, never followed; NULL: our own, for which no share is kept. TWS_FULL: too many wait;
  * TWS_NOMEM; TWS_SYS (no thread, no descriptor).
  */
 TWS_MUST_USE tws_err tws_resolve_start(struct tws_loop *loop, struct tws_resolve *q,
-                                       const char *host);
+                                       const char *host, const void *owner);
 /* No callback comes. */
 void tws_resolve_cancel(struct tws_resolve *q);
 

@@ -77,11 +77,17 @@ static void on_answer(struct tws_resolve *q, const struct tws_resolved *r)
         tws_loop_stop(k->loop);
 }
 
-static tws_err ask(struct question *k, struct tws_loop *loop, const char *host, int *left)
+static tws_err ask_for(const void *owner, struct question *k, struct tws_loop *loop,
+                       const char *host, int *left)
 {
     *k = (struct question){.loop = loop, .left = left};
     tws_resolve_init(&k->query, on_answer);
-    return tws_resolve_start(loop, &k->query, host);
+    return tws_resolve_start(loop, &k->query, host, owner);
+}
+
+static tws_err ask(struct question *k, struct tws_loop *loop, const char *host, int *left)
+{
+    return ask_for(NULL, k, loop, host, left);
 }
 
 static struct tws_loop *fake_loop(void)
@@ -147,7 +153,7 @@ START_TEST(a_name_that_does_not_exist_says_so)
 }
 END_TEST
 
-static struct question thousand[1000];
+static struct question many[TWS_RESOLVER_LINE + 1];
 
 START_TEST(a_thousand_who_ask_for_one_silent_name_hold_one_thread)
 {
@@ -156,7 +162,7 @@ START_TEST(a_thousand_who_ask_for_one_silent_name_hold_one_thread)
     int left = 1;
 
     for (int i = 0; i < 1000; i++)
-        ck_assert_int_eq(ask(&thousand[i], loop, "silent-1", &left), TWS_OK);
+        ck_assert_int_eq(ask(&many[i], loop, "silent-1", &left), TWS_OK);
     ck_assert_int_eq(ask(&other, loop, "four", &left), TWS_OK);
     driver_run(loop);
     ck_assert_int_eq(other.answers, 1);
@@ -165,7 +171,7 @@ START_TEST(a_thousand_who_ask_for_one_silent_name_hold_one_thread)
     open_gate();
     driver_run(loop);
     for (int i = 0; i < 1000; i++)
-        ck_assert_int_eq(thousand[i].answers, 1);
+        ck_assert_int_eq(many[i].answers, 1);
     tws_loop_free(loop);
 }
 END_TEST
@@ -176,7 +182,7 @@ static void ask_silent(struct tws_loop *loop, int n, int *left)
         char host[32];
 
         snprintf(host, sizeof host, "silent-%d", i);
-        ck_assert_int_eq(ask(&thousand[i], loop, host, left), TWS_OK);
+        ck_assert_int_eq(ask(&many[i], loop, host, left), TWS_OK);
     }
 }
 
@@ -204,13 +210,13 @@ START_TEST(a_cancelled_lookup_that_waits_is_never_made)
     ask_silent(loop, 100, &left);
     await(&begun, TWS_RESOLVER_THREADS);
     for (int i = TWS_RESOLVER_THREADS; i < 100; i++)
-        tws_resolve_cancel(&thousand[i].query);
-    tws_resolve_cancel(&thousand[99].query);
+        tws_resolve_cancel(&many[i].query);
+    tws_resolve_cancel(&many[99].query);
     open_gate();
     driver_run(loop);
     driver_run_for(loop, 5000);
     ck_assert_int_eq(begun, TWS_RESOLVER_THREADS);
-    ck_assert_int_eq(thousand[99].answers, 0);
+    ck_assert_int_eq(many[99].answers, 0);
     tws_loop_free(loop);
 }
 END_TEST
@@ -223,12 +229,12 @@ START_TEST(a_cancelled_lookup_that_runs_answers_nobody)
 
     ask_silent(loop, 1, &left);
     await(&begun, 1);
-    tws_resolve_cancel(&thousand[0].query);
+    tws_resolve_cancel(&many[0].query);
     open_gate();
     await(&ended, 1);
     ck_assert_int_eq(ask(&other, loop, "four", &left), TWS_OK);
     driver_run(loop);
-    ck_assert_int_eq(thousand[0].answers, 0);
+    ck_assert_int_eq(many[0].answers, 0);
     tws_loop_free(loop);
 }
 END_TEST
@@ -239,13 +245,13 @@ START_TEST(one_who_gets_the_answer_may_cancel_the_next_who_would)
     int left = 1;
 
     ask_silent(loop, 1, &left);
-    ck_assert_int_eq(ask(&thousand[1], loop, "silent-0", &left), TWS_OK);
-    thousand[0].cancels = &thousand[1];
+    ck_assert_int_eq(ask(&many[1], loop, "silent-0", &left), TWS_OK);
+    many[0].cancels = &many[1];
     open_gate();
     driver_run(loop);
     driver_run_for(loop, 5000);
-    ck_assert_int_eq(thousand[0].answers, 1);
-    ck_assert_int_eq(thousand[1].answers, 0);
+    ck_assert_int_eq(many[0].answers, 1);
+    ck_assert_int_eq(many[1].answers, 0);
     tws_loop_free(loop);
 }
 END_TEST
@@ -258,11 +264,114 @@ START_TEST(the_loop_ends_while_lookups_are_stuck_and_they_end_later_unharmed)
     ask_silent(loop, 100, &left);
     await(&begun, TWS_RESOLVER_THREADS);
     for (int i = 0; i < 100; i++)
-        tws_resolve_cancel(&thousand[i].query);
+        tws_resolve_cancel(&many[i].query);
     tws_loop_free(loop);
     open_gate();
     await(&ended, TWS_RESOLVER_THREADS);
     ck_assert_int_eq(begun, TWS_RESOLVER_THREADS);
+}
+END_TEST
+
+/* Owners are only compared. */
+static const char one_user[1], another[1];
+
+/* silent-0, silent-1, ... of one user, as many as may wait for one. */
+static void fill_line(struct tws_loop *loop, int *left)
+{
+    for (int i = 0; i < TWS_RESOLVER_LINE; i++) {
+        char host[32];
+
+        snprintf(host, sizeof host, "silent-%d", i);
+        ck_assert_int_eq(ask_for(one_user, &many[i], loop, host, left), TWS_OK);
+    }
+    ck_assert_int_eq(ask_for(one_user, &many[TWS_RESOLVER_LINE], loop, "four", left), TWS_FULL);
+    await(&begun, TWS_RESOLVER_SHARE);
+}
+
+START_TEST(one_users_silent_names_leave_the_others_theirs)
+{
+    struct tws_loop *loop = fake_loop();
+    struct question k, own;
+    int left = 1;
+
+    fill_line(loop, &left);
+    ck_assert_int_eq(ask_for(another, &k, loop, "four", &left), TWS_OK);
+    driver_run(loop);
+    ck_assert_uint_eq(k.count, 1);
+    left = 1;
+    ck_assert_int_eq(ask(&own, loop, "four", &left), TWS_OK);
+    driver_run(loop);
+    ck_assert_uint_eq(own.count, 1);
+    ck_assert_int_eq(begun, TWS_RESOLVER_SHARE + 2);
+    left = TWS_RESOLVER_LINE;
+    open_gate();
+    driver_run(loop);
+    for (int i = 0; i < TWS_RESOLVER_LINE; i++)
+        ck_assert_int_eq(many[i].answers, 1);
+    left = 1;
+    ck_assert_int_eq(ask_for(one_user, &k, loop, "four", &left), TWS_OK);
+    driver_run(loop);
+    tws_loop_free(loop);
+}
+END_TEST
+
+START_TEST(nobody_waits_in_the_line_of_another)
+{
+    struct tws_loop *loop = fake_loop();
+    struct question first, second, k;
+    int left = 1;
+
+    for (int i = 0; i < TWS_RESOLVER_SHARE; i++) {
+        char host[32];
+
+        snprintf(host, sizeof host, "silent-%d", i);
+        ck_assert_int_eq(ask_for(one_user, &many[i], loop, host, &left), TWS_OK);
+    }
+    ck_assert_int_eq(ask_for(one_user, &first, loop, "four", &left), TWS_OK);
+    ck_assert_int_eq(ask_for(one_user, &second, loop, "four", &left), TWS_OK);
+    ck_assert_int_eq(ask_for(another, &k, loop, "four", &left), TWS_OK);
+    driver_run(loop);
+    ck_assert_int_eq(k.answers, 1);
+    ck_assert_int_eq(first.answers + second.answers, 0);
+    left = TWS_RESOLVER_SHARE + 2;
+    open_gate();
+    driver_run(loop);
+    ck_assert_int_eq(first.answers + second.answers, 2);
+    ck_assert_int_eq(begun, TWS_RESOLVER_SHARE + 2); /* the two asked as one */
+    tws_loop_free(loop);
+}
+END_TEST
+
+START_TEST(who_gives_up_leaves_the_line_and_makes_room_in_it)
+{
+    struct tws_loop *loop = fake_loop();
+    struct question k;
+    int last = TWS_RESOLVER_LINE - 1, left = TWS_RESOLVER_SHARE + 1;
+
+    fill_line(loop, &left);
+    for (int i = TWS_RESOLVER_SHARE; i < last; i++)
+        tws_resolve_cancel(&many[i].query);
+    ck_assert_int_eq(ask_for(one_user, &k, loop, "four", &left), TWS_OK);
+    tws_resolve_cancel(&k.query);
+    open_gate();
+    driver_run(loop);
+    driver_run_for(loop, 5000);
+    ck_assert_int_eq(many[last].answers, 1);
+    ck_assert_int_eq(begun, TWS_RESOLVER_SHARE + 1);
+    tws_loop_free(loop);
+}
+END_TEST
+
+START_TEST(the_loop_ends_while_a_line_waits)
+{
+    struct tws_loop *loop = fake_loop();
+    int left = 1;
+
+    fill_line(loop, &left);
+    tws_loop_free(loop);
+    open_gate();
+    await(&ended, TWS_RESOLVER_SHARE);
+    ck_assert_int_eq(begun, TWS_RESOLVER_SHARE);
 }
 END_TEST
 
@@ -297,6 +406,10 @@ int main(void)
     tcase_add_test(tc, a_cancelled_lookup_that_runs_answers_nobody);
     tcase_add_test(tc, one_who_gets_the_answer_may_cancel_the_next_who_would);
     tcase_add_test(tc, the_loop_ends_while_lookups_are_stuck_and_they_end_later_unharmed);
+    tcase_add_test(tc, one_users_silent_names_leave_the_others_theirs);
+    tcase_add_test(tc, nobody_waits_in_the_line_of_another);
+    tcase_add_test(tc, who_gives_up_leaves_the_line_and_makes_room_in_it);
+    tcase_add_test(tc, the_loop_ends_while_a_line_waits);
     tcase_add_test(tc, a_name_that_is_too_long_is_not_asked_for);
 
     return run_suite("net/resolver", tc);
