@@ -115,6 +115,8 @@ tws_err tws_rx_goaway(struct tws_session *s, const struct tws_frame *f)
 
     if (f->channel != 0)
         return TWS_E_PROTOCOL;
+    if (s->peer_draining)
+        tws_receive_useless(s); /* one says it; deadlines that creep are a flood */
     if (s->peer_draining && ms >= s->goaway_ms)
         return TWS_OK;
     s->peer_draining = true;

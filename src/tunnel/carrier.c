@@ -148,7 +148,9 @@ static void session_event(struct tws_carrier *c, const struct tws_event *ev)
     } else if (ev->type == TWS_EVENT_OPENABLE && c->events->on_openable != NULL) {
         c->events->on_openable(c->arg);
     } else if (ev->type == TWS_EVENT_GOAWAY) {
-        drain_locals(c);
+        if (!c->peer_drains) /* all of them are asked once, however often the peer says it */
+            drain_locals(c);
+        c->peer_drains = true;
         if (c->events->on_goaway != NULL)
             c->events->on_goaway(c->arg, ev->code, ev->deadline_ms);
     } else if (ev->type == TWS_EVENT_STALLED && c->events->on_stalled != NULL) {

@@ -73,7 +73,7 @@ struct tws_carrier {
     enum tws_log_level audit_level;       /* of the line at a channel's end */
     const char *user;                     /* for the log; borrowed */
     char tag[TWS_SESSION_TAG];
-    bool client, handing_out, suspended, over;
+    bool client, handing_out, suspended, over, peer_drains;
     struct tws_log_limit unreached_limit; /* of lines about targets that were not reached */
     uint16_t over_code;
     char over_text[129];

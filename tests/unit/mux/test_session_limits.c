@@ -526,6 +526,23 @@ START_TEST(useless_frames_meet_goaway_at_three_quarters_and_close_at_ten_thousan
 }
 END_TEST
 
+START_TEST(goaways_whose_deadlines_creep_are_a_flood)
+{
+    uint8_t payload[6] = {0, TWS_CODE_SHUTDOWN};
+
+    start_server((struct tws_session_config){0});
+    for (uint32_t i = 0; i <= 10000; i++) { /* the first one is of use */
+        ck_assert(!d.closed);
+        tws_put32(payload + 2, UINT32_MAX - i);
+        send_frame(&d, 0,
+                   (struct tws_frame){.type = TWS_FRAME_GOAWAY, .len = 6, .payload = payload});
+    }
+    ck_assert(d.closed);
+    ck_assert_uint_eq(d.code, TWS_CODE_EXCESS);
+    side_fini(&d);
+}
+END_TEST
+
 START_TEST(useless_frames_at_330_a_second_are_borne)
 {
     start_server((struct tws_session_config){0});
@@ -616,6 +633,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, many_short_channels_never_starve_at_a_limit);
     tcase_add_loop_test(tc, useless_frames_meet_goaway_at_three_quarters_and_close_at_ten_thousand,
                         0, USELESS_END);
+    tcase_add_test(tc, goaways_whose_deadlines_creep_are_a_flood);
     tcase_add_test(tc, useless_frames_at_330_a_second_are_borne);
     tcase_add_test(tc, an_honest_transfer_is_never_taken_for_a_flood);
     tcase_add_test(tc, a_thousand_early_resets_at_once_end_the_session);
