@@ -6,22 +6,25 @@
 
 #define FIRST_SLOTS 16u
 
-/* Channel ids count up by two; a multiplicative hash spreads them (Knuth, 6.4). */
+/* MurmurHash3's last step, in which each bit of key and seed moves about half of the others. */
 static uint32_t home(const struct tws_map *m, uint32_t key)
 {
-    uint32_t h = key * 2654435769u;
-    return (h ^ h >> 15) & m->mask;
+    uint32_t h = key ^ m->seed;
+
+    h = (h ^ h >> 16) * 0x85ebca6bu;
+    h = (h ^ h >> 13) * 0xc2b2ae35u;
+    return (h ^ h >> 16) & m->mask;
 }
 
-void tws_map_init(struct tws_map *m, const struct tws_mem *mem)
+void tws_map_init(struct tws_map *m, const struct tws_mem *mem, uint32_t seed)
 {
-    *m = (struct tws_map){.mem = mem};
+    *m = (struct tws_map){.mem = mem, .seed = seed};
 }
 
 void tws_map_fini(struct tws_map *m)
 {
     tws_free(m->mem, m->slots);
-    tws_map_init(m, m->mem);
+    tws_map_init(m, m->mem, m->seed);
 }
 
 static uint32_t find(const struct tws_map *m, uint32_t key)

@@ -80,7 +80,7 @@ tws_err tws_session_new(const struct tws_session_config *cfg, const struct tws_m
     tws_ranges_init(&s->link_ids, &s->mem, TWS_ID_RANGES);
     tws_ranges_init(&s->peer_ids, &s->mem, TWS_ID_RANGES);
     tws_blocks_init(&s->blocks, &s->mem, s->cfg.max_message - s->cfg.message_overhead);
-    tws_map_init(&s->channels, &s->mem);
+    tws_map_init(&s->channels, &s->mem, (uint32_t)(seed >> 32));
     s->next_id = s->cfg.client ? 1 : 2;
     s->open_limit = s->cfg.peer_max_channels;
     s->peer_limit = s->cfg.max_channels;

@@ -2,7 +2,8 @@
  * map.h - u32 to pointer, open addressing with linear probing; for channel ids.
  *
  * Key 0 is not allowed (channel 0 is the session). Grows at three quarters full, never shrinks
- * below what it holds. Values are borrowed.
+ * below what it holds. Values are borrowed. The peer chooses keys: where they are depends on a seed
+ * that it does not know, or it could choose thousands that are all in one place.
  */
 #ifndef TWS_BASE_MAP_H
 #define TWS_BASE_MAP_H
@@ -18,11 +19,12 @@ struct tws_map_slot {
 struct tws_map {
     struct tws_map_slot *slots;
     uint32_t count, mask; /* mask + 1 slots when slots is not NULL */
+    uint32_t seed;
     const struct tws_mem *mem;
 };
 
 /* An empty map; allocates nothing. `mem` is borrowed for the map's life. */
-void tws_map_init(struct tws_map *m, const struct tws_mem *mem);
+void tws_map_init(struct tws_map *m, const struct tws_mem *mem, uint32_t seed);
 void tws_map_fini(struct tws_map *m);
 
 /* The value of `key`, or NULL. */

@@ -20,7 +20,7 @@ START_TEST(behaves_as_an_array_would)
     uint32_t seed = 7, count = 0;
     struct tws_map m;
 
-    tws_map_init(&m, &tws_mem_default);
+    tws_map_init(&m, &tws_mem_default, 1);
     for (int step = 0; step < STEPS; step++) {
         uint32_t k = next_random(&seed) % KEYS, key = 2 * k + 1;
         if (model[k] == NULL) {
@@ -49,7 +49,7 @@ START_TEST(removal_leaves_no_hole_in_a_probe_that_wraps)
 
     /* Every order of removal of a full small table. */
     for (uint32_t first = 0; first < 12; first++) {
-        tws_map_init(&m, &tws_mem_default);
+        tws_map_init(&m, &tws_mem_default, 1);
         for (uint32_t i = 0; i < 12; i++)
             ck_assert_int_eq(tws_map_add(&m, 1000003u * (i + 1), &values[i]), TWS_OK);
         for (uint32_t i = 0; i < 12; i++) {
@@ -73,7 +73,7 @@ START_TEST(an_empty_map_holds_no_memory_and_finds_nothing)
     struct tws_map m;
 
     fail_mem_init(&f, 0);
-    tws_map_init(&m, &f.mem);
+    tws_map_init(&m, &f.mem, 1);
     ck_assert_ptr_null(tws_map_get(&m, 1));
     tws_map_remove(&m, 1);
     ck_assert_uint_eq(f.calls, 0);
@@ -107,7 +107,7 @@ START_TEST(a_failed_allocation_changes_nothing_and_leaks_nothing)
         struct tws_map m;
 
         fail_mem_init(&f, runs + 1);
-        tws_map_init(&m, &f.mem);
+        tws_map_init(&m, &f.mem, 1);
         fill(&m, &f);
         tws_map_fini(&m);
         ck_assert_uint_eq(f.live, 0);
@@ -117,9 +117,64 @@ START_TEST(a_failed_allocation_changes_nothing_and_leaks_nothing)
 }
 END_TEST
 
+static int one_value;
+
+static void add_ids(struct tws_map *m, uint32_t seed, uint32_t n)
+{
+    tws_map_init(m, &tws_mem_default, seed);
+    for (uint32_t i = 0; i < n; i++)
+        ck_assert_int_eq(tws_map_add(m, 2 * i + 1, &one_value), TWS_OK);
+}
+
+/* The most keys that stand side by side: what a lookup may have to pass. */
+static uint32_t longest_run(const struct tws_map *m)
+{
+    uint32_t run = 0, longest = 0;
+
+    for (uint32_t i = 0; i <= m->mask; i++) {
+        run = m->slots[i].key != 0 ? run + 1 : 0;
+        longest = run > longest ? run : longest;
+    }
+    return longest;
+}
+
+START_TEST(ids_that_count_up_are_spread)
+{
+    struct tws_map m;
+
+    add_ids(&m, (uint32_t)_i * 0x9e3779b9u, 6000); /* of 8192 slots */
+    ck_assert_uint_eq(m.mask, 8191);
+    ck_assert_uint_lt(longest_run(&m), 300);
+    tws_map_fini(&m);
+}
+END_TEST
+
+/* Keys that stand in one sixteenth of the slots, whoever wanted that, are all over another map. */
+START_TEST(keys_that_meet_under_one_seed_do_not_under_another)
+{
+    struct tws_map one, two;
+    uint32_t near = 0;
+
+    add_ids(&one, 7, 6000);
+    tws_map_init(&two, &tws_mem_default, 8);
+    for (uint32_t i = 0; i < 512; i++)
+        if (one.slots[i].key != 0)
+            ck_assert_int_eq(tws_map_add(&two, one.slots[i].key, &one_value), TWS_OK);
+    ck_assert_uint_gt(two.count, 200);
+    for (uint32_t i = 0; i <= two.mask / 16; i++)
+        near += two.slots[i].key != 0;
+    ck_assert_uint_lt(near, two.count / 4);
+    ck_assert_uint_lt(longest_run(&two), 64);
+    tws_map_fini(&one);
+    tws_map_fini(&two);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tc = tcase_create("map");
+    tcase_add_loop_test(tc, ids_that_count_up_are_spread, 0, 8);
+    tcase_add_test(tc, keys_that_meet_under_one_seed_do_not_under_another);
     tcase_add_test(tc, behaves_as_an_array_would);
     tcase_add_test(tc, removal_leaves_no_hole_in_a_probe_that_wraps);
     tcase_add_test(tc, an_empty_map_holds_no_memory_and_finds_nothing);
