@@ -4,6 +4,7 @@
  */
 #include "check_priv.h"
 #include "file_priv.h"
+#include "help_priv.h"
 #include "load_priv.h"
 
 #include "tws/app/commands.h"
@@ -111,10 +112,16 @@ static enum kind kind_option(const char *arg)
     return GUESS;
 }
 
-static int usage(void)
+static int usage(FILE *out)
 {
-    fputs("Usage: tws check [--client | --server | --keys] FILE...\n", stderr);
-    return TWS_EXIT_USAGE;
+    fputs(
+        "Usage: tws check [--client | --server | --keys] FILE...\n"
+        "Reads each FILE as tws client or tws server would, or as a keys file, with the keys and\n"
+        "certificates that it names, and says what is wrong. Which of them a file is shows from "
+        "its\n"
+        "keys, unless an option says it.\n",
+        out);
+    return tws_usage_code(out);
 }
 
 int tws_command_check(int argc, char **argv)
@@ -124,13 +131,15 @@ int tws_command_check(int argc, char **argv)
     enum kind kind = GUESS;
     int first = 1, code = EXIT_SUCCESS;
 
+    if (tws_wants_help(argc, argv))
+        return usage(stdout);
     if (argc > first && argv[first][0] == '-') {
         kind = kind_option(argv[first++]);
         if (kind == GUESS)
-            return usage();
+            return usage(stderr);
     }
     if (first >= argc)
-        return usage();
+        return usage(stderr);
     for (int i = first; i < argc; i++) {
         tws_err err = check_file(argv[i], kind, &diag);
 

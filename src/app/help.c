@@ -17,7 +17,7 @@ void tws_help_program(FILE *out)
           "  tws check FILE...              read configuration files, say what is wrong (also -t)\n"
           "  tws keygen -o FILE [-n NAME]   make a client's key\n"
           "  tws cleanup                    remove what a killed client left in the kernel\n"
-          "  tws help client|server         options of a command (also tws client --help)\n"
+          "  tws help COMMAND               its options (also tws COMMAND --help)\n"
           "  tws --version\n"
           "\n"
           "  tws server -l 127.0.0.1:5202 -p SECRET\n"
@@ -38,6 +38,34 @@ static int help_options(const char *form)
     return EXIT_SUCCESS;
 }
 
+bool tws_wants_help(int argc, char **argv)
+{
+    return argc > 1 && (strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "--help") == 0);
+}
+
+int tws_usage_code(FILE *out)
+{
+    return out == stdout ? EXIT_SUCCESS : TWS_EXIT_USAGE;
+}
+
+static const struct {
+    const char *name;
+    int (*run)(int argc, char **argv);
+} with_usage[] = {
+    {"check", tws_command_check}, {"keygen", tws_command_keygen}, {"cleanup", tws_command_cleanup}};
+
+/* What the command itself says when it is asked. */
+static int help_command(const char *name)
+{
+    char asks[] = "--help", *argv[] = {NULL, asks, NULL};
+
+    for (size_t i = 0; i < sizeof with_usage / sizeof *with_usage; i++)
+        if (strcmp(name, with_usage[i].name) == 0)
+            return with_usage[i].run(2, argv);
+    fprintf(stderr, "tws help: \"%.40s\" is not a command; see tws --help\n", name);
+    return TWS_EXIT_USAGE;
+}
+
 int tws_command_help(int argc, char **argv)
 {
     const char *topic = argc > 1 ? argv[1] : "";
@@ -51,6 +79,8 @@ int tws_command_help(int argc, char **argv)
                                                                                : TWS_OPT_CLIENT);
     else if (strcmp(topic, "options") == 0)
         return help_options(argc > 2 ? argv[2] : NULL);
+    else if (topic[0] != '\0')
+        return help_command(topic);
     else
         tws_help_program(stdout);
     return EXIT_SUCCESS;

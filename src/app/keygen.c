@@ -1,24 +1,47 @@
 /* keygen.c - `tws keygen`: a new key, and what the server's keys file needs of it. */
+#include "help_priv.h"
 #include "load_priv.h"
 
 #include "tws/app/commands.h"
 #include "tws/app/key.h"
 #include "tws/base/secret.h"
+#include "tws/proto/handshake.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-static int usage(void)
+static int usage(FILE *out)
 {
     fputs("Usage: tws keygen [-o FILE] [-n NAME]\n"
           "  -o FILE   write the key there, for its owner only, and print what the server needs\n"
           "  -n NAME   the user's name in the server's log (client)\n"
           "Without -o the key is printed, for a place of your own.\n",
-          stderr);
+          out);
+    return tws_usage_code(out);
+}
+
+/* It stands in quotes in the keys file, and in every line of the log. */
+static bool is_name(const char *s)
+{
+    size_t n = strlen(s);
+
+    for (size_t i = 0; i < n; i++)
+        if (iscntrl((unsigned char)s[i]) || s[i] == '"' || s[i] == '\\')
+            return false;
+    return n >= 1 && n <= TWS_HS_NAME_MAX;
+}
+
+static int wrong_name(void)
+{
+    fprintf(stderr,
+            "tws keygen: -n: a name has 1 to %d bytes, no control characters, no \" and no \\\n",
+            TWS_HS_NAME_MAX);
     return TWS_EXIT_USAGE;
 }
 
@@ -86,15 +109,17 @@ int tws_command_keygen(int argc, char **argv)
 {
     const char *path = NULL, *name = "client";
 
+    if (tws_wants_help(argc, argv))
+        return usage(stdout);
     for (int i = 1; i < argc; i += 2) {
         if (i + 1 < argc && strcmp(argv[i], "-o") == 0)
             path = argv[i + 1];
         else if (i + 1 < argc && strcmp(argv[i], "-n") == 0)
             name = argv[i + 1];
         else
-            return usage();
+            return usage(stderr);
     }
-    if (strpbrk(name, "\"\\\n\r") != NULL || strlen(name) > 64 || *name == '\0')
-        return usage();
+    if (!is_name(name))
+        return wrong_name();
     return make_key(path, name);
 }

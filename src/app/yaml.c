@@ -28,6 +28,21 @@ struct map {
     tws_diag_error((w)->job->diag, "%s:%zu:%zu: " fmt, (w)->job->path, (mark).line + 1,            \
                    (mark).column + 1, __VA_ARGS__)
 
+/* Of bytes that are no characters libyaml knows only the offset. */
+static yaml_mark_t problem_mark(const struct walk *w)
+{
+    yaml_mark_t at = {0};
+
+    if (w->parser.error != YAML_READER_ERROR)
+        return w->parser.problem_mark;
+    for (; at.index < w->parser.problem_offset && at.index < w->job->n; at.index++) {
+        bool ends = w->job->bytes[at.index] == '\n';
+        at.line += ends;
+        at.column = ends ? 0 : at.column + 1;
+    }
+    return at;
+}
+
 /* The next event, to be deleted by the caller; on wrong YAML a false and no event. */
 static bool next(struct walk *w, yaml_event_t *ev)
 {
@@ -38,7 +53,7 @@ static bool next(struct walk *w, yaml_event_t *ev)
     if (yaml_parser_parse(&w->parser, ev) == 1)
         return true;
     w->err = w->parser.error == YAML_MEMORY_ERROR ? TWS_NOMEM : TWS_CONFIG;
-    at = w->parser.problem_mark;
+    at = problem_mark(w);
     if (w->err == TWS_CONFIG)
         COMPLAIN(w, at, "this is not YAML: %s",
                  w->parser.problem != NULL ? w->parser.problem : "the input cannot be read");

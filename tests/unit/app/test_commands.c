@@ -110,6 +110,47 @@ START_TEST(a_wrong_command_line_is_usage)
 }
 END_TEST
 
+START_TEST(who_asks_a_command_for_help_did_nothing_wrong)
+{
+    static const struct {
+        const char *name;
+        int (*run)(int, char **);
+    } commands[] = {{"check", tws_command_check},
+                    {"keygen", tws_command_keygen},
+                    {"cleanup", tws_command_cleanup}};
+    const char *asks[] = {commands[_i].name, _i == 0 ? "-h" : "--help"};
+    const char *help[] = {"help", commands[_i].name};
+    char usage[32], first[sizeof printed];
+
+    snprintf(usage, sizeof usage, "Usage: tws %s", commands[_i].name);
+    ck_assert_int_eq(run_command(commands[_i].run, 2, asks), 0);
+    ck_assert_msg(strncmp(printed, usage, strlen(usage)) == 0, "%s", printed);
+    memcpy(first, printed, sizeof first);
+    ck_assert_int_eq(run_command(tws_command_help, 2, help), 0);
+    ck_assert_str_eq(printed, first);
+}
+END_TEST
+
+START_TEST(help_about_what_is_no_command_says_so)
+{
+    const char *words[] = {"help", "bogus"};
+
+    ck_assert_int_eq(run_command(tws_command_help, 2, words), 2);
+    ck_assert_str_eq(printed, "tws help: \"bogus\" is not a command; see tws --help\n");
+}
+END_TEST
+
+START_TEST(keygen_says_what_is_wrong_with_a_name)
+{
+    static const char *const names[] = {"", "a\"b", "a\\b", "a\tb"};
+    const char *words[] = {"keygen", "-n", names[_i]};
+
+    ck_assert_int_eq(run_command(tws_command_keygen, 3, words), 2);
+    ck_assert_ptr_nonnull(strstr(printed, "-n: a name has 1 to 64 bytes"));
+    ck_assert_ptr_null(strstr(printed, TWS_KEY_PREFIX));
+}
+END_TEST
+
 static const char *const client_file = "server: wss://h/p\nlisten: 127.0.0.1:1\nremote: a:1\n"
                                        "passwd: correct horse battery staple 9271\n";
 
@@ -262,6 +303,9 @@ int main(void)
     tcase_add_test(tc, keygen_never_writes_over_a_key);
     tcase_add_test(tc, keygen_prints_a_new_key_each_time);
     tcase_add_test(tc, a_wrong_command_line_is_usage);
+    tcase_add_loop_test(tc, who_asks_a_command_for_help_did_nothing_wrong, 0, 3);
+    tcase_add_test(tc, help_about_what_is_no_command_says_so);
+    tcase_add_loop_test(tc, keygen_says_what_is_wrong_with_a_name, 0, 4);
     tcase_add_loop_test(tc, check_says_ok_and_which_kind, 0, 3);
     tcase_add_test(tc, check_ends_with_78_when_one_file_is_wrong);
     tcase_add_test(tc, the_examples_pass_the_check);

@@ -147,7 +147,9 @@ static const struct {
      "f:2:8: this is not YAML: mapping values are not allowed in this context\n"},
     {TWS_OPT_CLIENT, "\tgrace: 5s\n",
      "f:1:1: this is not YAML: found character that cannot start any token\n"},
-    {TWS_OPT_CLIENT, "grace: \"\xff\"\n", "f:1:1: this is not YAML: invalid leading UTF-8 octet\n"},
+    {TWS_OPT_CLIENT, "grace: \"\xff\"\n", "f:1:9: this is not YAML: invalid leading UTF-8 octet\n"},
+    {TWS_OPT_CLIENT, "# caf\xc3\xa9\n\nname: caf\xe9\n",
+     "f:3:10: this is not YAML: incomplete UTF-8 octet sequence\n"},
 };
 
 START_TEST(a_wrong_file_is_refused_in_these_words)
