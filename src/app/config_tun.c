@@ -33,6 +33,8 @@ void tws_config_free_tun(struct tws_tun_config *t)
     free(t->device);
     free(t->addresses);
     free(t->routes);
+    free(t->behind);
+    free(t->sources);
     free(t->exclude);
     free(t->dns);
     free(t);
@@ -72,6 +74,10 @@ static tws_err fill(const struct tws_forward_settings *f, struct tws_tun_config 
     if (err == TWS_OK)
         err = copy_items(&f->routes, sizeof *t->routes, &t->routes, &t->nroutes);
     if (err == TWS_OK)
+        err = copy_items(&f->behind, sizeof *t->behind, &t->behind, &t->nbehind);
+    if (err == TWS_OK)
+        err = copy_items(&f->sources, sizeof *t->sources, &t->sources, &t->nsources);
+    if (err == TWS_OK)
         err = copy_items(&f->exclude, sizeof *t->exclude, &t->exclude, &t->nexclude);
     if (err == TWS_OK)
         err = copy_items(&f->dns, sizeof *t->dns, &t->dns, &t->ndns);
@@ -81,8 +87,9 @@ static tws_err fill(const struct tws_forward_settings *f, struct tws_tun_config 
 const char *tws_config_judge_tun(const struct tws_forward_settings *f, bool is_tun)
 {
     if (!is_tun)
-        return f->device != NULL || f->address.n > 0 || f->routes.n > 0 || f->dns.n > 0 || f->all
-                   ? "device, address, routes, all and dns are for kind tun"
+        return f->device != NULL || f->address.n > 0 || f->routes.n > 0 || f->behind.n > 0 ||
+                       f->sources.n > 0 || f->dns.n > 0 || f->all
+                   ? "device, address, routes, behind, sources, all and dns are for kind tun"
                    : NULL;
     if (f->listen.type != TWS_SPOT_NONE)
         return "a tun listens nowhere: leave listen out";

@@ -186,8 +186,24 @@ static const struct tws_option rows[] = {
      .flags = TWS_OPT_CLIENT | TWS_OPT_LIST,
      .offset = AT(routes),
      .arg = "NETWORK",
-     .help = "Kind tun: networks that are reached through the device, beside the one of its "
-             "address."},
+     .help =
+         "Kind tun: networks that are reached through the device, beside the one of its "
+         "address. Packets out of the tunnel must come from them; a route that is there already "
+         "is left as it is."},
+    {.name = "behind",
+     .type = TWS_TYPE_PREFIX,
+     .flags = TWS_OPT_CLIENT | TWS_OPT_LIST,
+     .offset = AT(behind),
+     .arg = "NETWORK",
+     .help = "Kind tun: networks behind this machine that may be reached through the link. Packets "
+             "out of the tunnel must go there, or to the device's own address."},
+    {.name = "sources",
+     .type = TWS_TYPE_PREFIX,
+     .flags = TWS_OPT_CLIENT | TWS_OPT_LIST,
+     .offset = AT(sources),
+     .arg = "NETWORK",
+     .help = "Kind tun: networks that packets out of the tunnel may come from besides routes, "
+             "without a route that is set; 0.0.0.0/0 is any IPv4 address."},
     {.name = "all",
      .type = TWS_TYPE_FLAG,
      .flags = TWS_OPT_CLIENT,

@@ -4,11 +4,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#define V4_HEADER  20u
-#define V6_HEADER  40u
-#define TCP_HEADER 20u
-#define UDP_HEADER 8u
-#define EXTENSIONS 8 /* headers before the transport's; nobody sends as many */
+#define V4_HEADER   20u
+#define V6_HEADER   40u
+#define TCP_HEADER  20u
+#define UDP_HEADER  8u
+#define ICMP_HEADER 8u
+#define EXTENSIONS  8 /* headers before the transport's; nobody sends as many */
 
 enum { HOP_BY_HOP = 0, ROUTING = 43, FRAGMENT = 44, DESTINATION = 60 };
 
@@ -136,7 +137,7 @@ static bool read_ports(const struct cursor *c, struct tws_ip_packet *out)
     return true;
 }
 
-static bool is_error(const struct tws_ip_packet *p, uint8_t type)
+static bool is_error_type(const struct tws_ip_packet *p, uint8_t type)
 {
     if (p->protocol == TWS_IP_ICMP)
         return type == 3 || type == 11 || type == 12;
@@ -169,10 +170,10 @@ static bool read_quoted(struct tws_span in, struct tws_ip_packet *out)
 
 static bool read_icmp(const struct cursor *c, struct tws_ip_packet *out)
 {
-    if (c->rest.n < 8)
+    if (c->rest.n < ICMP_HEADER)
         return false;
-    if (is_error(out, c->rest.p[0]))
-        (void)read_quoted((struct tws_span){c->rest.p + 8, c->rest.n - 8}, out);
+    if (is_error_type(out, c->rest.p[0]))
+        (void)read_quoted((struct tws_span){c->rest.p + ICMP_HEADER, c->rest.n - ICMP_HEADER}, out);
     return true;
 }
 
@@ -234,6 +235,22 @@ bool tws_ip_packet_is_neighbourly(struct tws_span in, const struct tws_ip_packet
     if (p->protocol == TWS_IP_ICMP && p->source.family == 4)
         return type == REDIRECT;
     return p->protocol == TWS_IP_ICMPV6 && type >= ROUTER_SOLICITATION && type <= REDIRECT_V6;
+}
+
+bool tws_ip_packet_is_error(struct tws_span in, const struct tws_ip_packet *p, struct tws_ip *to)
+{
+    bool v4 = p->source.family == 4;
+    size_t quoted = p->transport + ICMP_HEADER, size = v4 ? 4 : 16, from = v4 ? 12 : 8;
+
+    if (p->transport == 0 || p->protocol != (v4 ? TWS_IP_ICMP : TWS_IP_ICMPV6) ||
+        in.n < quoted + (v4 ? V4_HEADER : V6_HEADER) || !is_error_type(p, in.p[p->transport]))
+        return false;
+    const uint8_t *q = in.p + quoted;
+    if (q[0] >> 4 != p->source.family || memcmp(q + from, p->destination.bytes, size) != 0)
+        return false;
+    *to = (struct tws_ip){.family = p->source.family};
+    memcpy(to->bytes, q + from + size, size);
+    return true;
 }
 
 static bool is_host(const struct tws_ip *ip)

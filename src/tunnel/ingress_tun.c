@@ -8,6 +8,7 @@
 #include "backlog_priv.h"
 #include "inlet_priv.h"
 #include "ip_detour_priv.h"
+#include "ip_gate_priv.h"
 #include "ip_terms_priv.h"
 #include "relay_priv.h"
 
@@ -42,6 +43,8 @@ struct way {
     struct tws_tun_config conf; /* what is in force; strings and lists are the record's */
     struct tws_ip_device device;
     struct tws_ip_detour detour;
+    struct tws_ip_gate gate;
+    uint64_t dropped_unfit;
     struct tws_io io;
     struct tws_backlog backlog; /* read while there is an end */
     struct tws_timer retry;
@@ -123,7 +126,7 @@ static bool is_ours(const struct way *w, const struct tws_ip *ip)
     return false;
 }
 
-/* Why a packet is not for this machine's kernel to see, which would believe it; NULL: it may be. */
+/* What nobody may have sent on such a link; NULL: it is none of that. */
 static const char *unfit(const struct way *w, struct tws_span in, const struct tws_ip_packet *p)
 {
     if (!tws_ip_packet_is_routable(p))
@@ -152,6 +155,10 @@ static void on_datagram(struct tws_local *l, struct tws_span in)
     if (w == NULL || tws_ip_packet_read(in, &p) != TWS_OK)
         return;
     const char *why = unfit(w, in, &p);
+    if (why != NULL)
+        w->dropped_unfit++;
+    else
+        why = tws_ip_gate_refuses(&w->gate, in, &p);
     if (why == NULL)
         tws_ip_device_write(&w->device, in, &p);
     else
@@ -207,7 +214,9 @@ static tws_err apply(struct way *w)
         mtu = w->terms.mtu;
     /* A device that was prepared with another MTU works all the same. */
     (void)!tws_ip_device_set_mtu(&w->device, mtu);
-    err = set_addresses(w);
+    err = tws_ip_gate_set(&w->gate, &w->conf, &w->terms);
+    if (err == TWS_OK)
+        err = set_addresses(w);
     if (err == TWS_OK)
         err = set_routes(w);
     w->is_set = err == TWS_OK;
@@ -224,6 +233,19 @@ static void pause_and_retry(struct way *w)
     w->pause_us = w->pause_us >= LAST_PAUSE_US / 2 ? LAST_PAUSE_US : 2 * w->pause_us;
 }
 
+/* Of what the server sent, and forgets it. */
+static void tell_all_dropped(struct way *w)
+{
+    uint64_t source = w->gate.dropped_source, destination = w->gate.dropped_destination;
+
+    if (source + destination + w->dropped_unfit > 0)
+        tws_log(TWS_LOG_INFO, "packets dropped",
+                "device=%s source=%llu destination=%llu unfit=%llu", w->device.tun.name,
+                (unsigned long long)source, (unsigned long long)destination,
+                (unsigned long long)w->dropped_unfit);
+    w->gate.dropped_source = w->gate.dropped_destination = w->dropped_unfit = 0;
+}
+
 /* The way uses it no more. */
 static void let_go(struct end *e, uint16_t code)
 {
@@ -232,8 +254,10 @@ static void let_go(struct end *e, uint16_t code)
     e->way = NULL;
     if (e->reason == TWS_CODE_NONE)
         e->reason = code;
-    if (w->end == e)
+    if (w->end == e) {
         w->end = NULL;
+        tell_all_dropped(w);
+    }
     if (w->next == e)
         w->next = NULL;
 }
@@ -478,6 +502,7 @@ static void tun_close(struct tws_inlet *l)
     tws_ip_detour_stop(&w->detour);
     tws_ip_device_close(&w->device);
     tws_backlog_fini(&w->backlog);
+    tws_ip_gate_fini(&w->gate);
     tws_loop_free_later(l->ingress->loop, w);
 }
 

@@ -1,4 +1,5 @@
 """test_tun.py - IP links: real packets through real devices, in network namespaces."""
+import errno
 import hashlib
 import json
 import os
@@ -206,7 +207,10 @@ class Tun(tws_e2e.Case):
         self.ping("10.9.0.1", 1, False)
 
     def test_two_clients_have_addresses_of_their_own_and_reach_each_other(self):
-        self.bring_up(clients=2, users=[{"tun": ["10.9.0.20", "fd09::20", "10.70.0.0/24"]}, {"tun": ["pool"]}])
+        self.bring_up(clients=2, users=[{"tun": ["10.9.0.20", "fd09::20", "10.70.0.0/24"]}, {"tun": ["pool"]}], start=False)
+        for i, more in enumerate(({"behind": ["10.70.0.0/24"]}, {"sources": ["10.70.0.0/24"]})):
+            self.forward = {"kind": "tun", "device": "tun-c", **more}
+            self.start_client(i).wait_log("tun open")
         self.assertEqual((self.address(0), self.address(1)), ("10.9.0.20", "10.9.0.2"))
         self.ping("10.9.0.2", 0)
         self.ping("10.9.0.20", 1)
@@ -555,7 +559,9 @@ class HostileServer(tws_e2e.Case):
                    icmp("fd09::1", "fd09::2", 137, bytes(4) + victim + victim),
                    icmp("10.80.0.1", "10.9.0.2", 5, socket.inet_aton("10.9.0.1") + cut),
                    icmp("127.0.0.1", "10.9.0.2", 8, bytes(4)), icmp("10.9.0.2", "10.9.0.2", 8, bytes(4)),
-                   icmp("fd09::2", "fd09::2", 128, bytes(4)), icmp("::1", "fd09::2", 128, bytes(4))]
+                   icmp("fd09::2", "fd09::2", 128, bytes(4)), icmp("::1", "fd09::2", 128, bytes(4)),
+                   icmp("10.80.0.99", "10.9.0.2", 8, bytes(4)), icmp("10.80.0.99", "10.9.0.2", 11, bytes(4) + cut),
+                   icmp("10.9.0.1", "10.80.0.2", 8, bytes(4))]
         marked = [icmp("10.9.0.1", "10.9.0.2", 8, b"mark"), icmp("fd09::1", "fd09::2", 128, b"mark")]
         self.link.send(*[(peer.DATAGRAM, channel, i, packet) for i, packet in enumerate(hostile + marked)])
         answers = {}
@@ -566,3 +572,17 @@ class HostileServer(tws_e2e.Case):
         self.link.acknowledge()
         self.client.wait_log('packet dropped device=tun-c packet="icmp fe80::1 > ff02::1"')
         self.assertEqual(tun_net.state(self.machine), before)
+        # A router's error, from wherever, is heard by whom it is about.
+        with self.net.inside(self.machine):
+            ours = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        with ours:
+            ours.settimeout(tws_e2e.WAIT)
+            ours.connect(("10.9.0.1", 9))
+            ours.send(b"x")
+            sent = self.link.wait(peer.DATAGRAM, channel=channel)[3]
+            self.link.send((peer.DATAGRAM, channel, 99, icmp("10.80.0.99", "10.9.0.2", 12, bytes(4) + sent[:28])))
+            with self.assertRaises(OSError) as caught:
+                ours.recv(1)
+            self.assertEqual(caught.exception.errno, errno.EPROTO)
+        self.client.stop()
+        self.assertIn("packets dropped device=tun-c source=2 destination=1 unfit=10", self.client.log)

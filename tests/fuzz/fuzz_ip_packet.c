@@ -6,6 +6,8 @@
  *   3. what is shown in a log is printable;
  *   4. a clamp changes two numbers at most, keeps the sum of all words (mod 0xffff), has nothing to
  *      do a second time, and never makes another packet of it.
+ *   5. an error quotes a whole header of its own family and is no redirect; what quotes none
+ * reaches nothing by a quote.
  */
 #include "fuzz.h"
 
@@ -45,6 +47,19 @@ static void check_clamp(const uint8_t *data, size_t size, const struct tws_ip_pa
     REQUIRE(again.flow == p->flow && again.transport == p->transport);
 }
 
+static void check_error(struct tws_span in, const struct tws_ip_packet *p)
+{
+    struct tws_ip to;
+
+    if (!tws_ip_packet_is_error(in, p, &to)) {
+        REQUIRE(p->service == 0 || p->protocol == p->service);
+        return;
+    }
+    REQUIRE(p->protocol == TWS_IP_ICMP || p->protocol == TWS_IP_ICMPV6);
+    REQUIRE(to.family == p->source.family && !tws_ip_packet_is_neighbourly(in, p));
+    REQUIRE(p->transport + 8u + (to.family == 4 ? 20u : 40u) <= in.n);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     char text[TWS_IP_PACKET_TEXT];
@@ -63,6 +78,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     REQUIRE(tws_ip_packet_read((struct tws_span){data, size - 1}, &other) != TWS_OK);
     if (tws_ip_packet_is_neighbourly((struct tws_span){data, size}, &p))
         REQUIRE(p.service == 0 && !tws_ip_packet_is_syn((struct tws_span){data, size}, &p));
+    check_error((struct tws_span){data, size}, &p);
     tws_ip_packet_format(&p, text, sizeof text);
     for (const char *s = text; *s != '\0'; s++)
         REQUIRE((unsigned char)*s >= 0x20 && *s != 0x7f);

@@ -90,9 +90,9 @@ struct tws_forward_settings {
     struct tws_items networks, exclude; /* struct tws_prefix */
     bool tproxy, local;
     char *device;
-    struct tws_items address; /* struct tws_prefix, host bits set */
-    struct tws_items routes;  /* struct tws_prefix */
-    struct tws_items dns;     /* struct tws_ip */
+    struct tws_items address;                 /* struct tws_prefix, host bits set */
+    struct tws_items routes, behind, sources; /* struct tws_prefix */
+    struct tws_items dns;                     /* struct tws_ip */
     uint32_t mtu;
     bool all;
 };

@@ -52,6 +52,12 @@ bool tws_ip_packet_is_syn(struct tws_span in, const struct tws_ip_packet *p);
  */
 bool tws_ip_packet_is_neighbourly(struct tws_span in, const struct tws_ip_packet *p);
 
+/*
+ * Whether it is an ICMP error about a packet that its destination sent: then *to is where that one
+ * went. Whichever router is on the way sends such, from an address of its own.
+ */
+bool tws_ip_packet_is_error(struct tws_span in, const struct tws_ip_packet *p, struct tws_ip *to);
+
 /* Whether both ends are addresses of hosts: not link-local, multicast, loopback or unspecified. */
 bool tws_ip_packet_is_routable(const struct tws_ip_packet *p);
 

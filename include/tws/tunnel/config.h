@@ -76,6 +76,10 @@ struct tws_tun_config {
     /* Of a client only: */
     struct tws_prefix *routes; /* networks behind the other end */
     size_t nroutes;
+    struct tws_prefix *behind; /* networks behind this end, which the other may reach */
+    size_t nbehind;
+    struct tws_prefix *sources; /* where packets may come from besides, without a route of ours */
+    size_t nsources;
     bool all; /* everything but the client's own links goes there, except */
     struct tws_prefix *exclude;
     size_t nexclude;

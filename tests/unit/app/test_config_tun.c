@@ -60,6 +60,7 @@ START_TEST(a_forward_may_be_an_ip_link)
     const char *yaml = CLIENT
         "  - kind: tun\n    device: tws9\n    address: [10.9.0.2/24, \"fd09::2\"]\n    mtu: 1400\n"
         "    routes: [10.0.0.0/8]\n    all: true\n    exclude: [192.0.2.0/24]\n"
+        "    behind: [192.168.7.0/24]\n    sources: [10.30.0.0/16, \"::/0\"]\n"
         "    dns: [10.9.0.1, \"fd09::1\"]\n"
         "  - kind: tun\n";
 
@@ -74,6 +75,10 @@ START_TEST(a_forward_may_be_an_ip_link)
     ck_assert_uint_eq(t->mtu, 1400);
     is_prefix(&t->routes[0], "10.0.0.0/8");
     is_prefix(&t->exclude[0], "192.0.2.0/24");
+    ck_assert_uint_eq(t->nbehind, 1);
+    is_prefix(&t->behind[0], "192.168.7.0/24");
+    ck_assert_uint_eq(t->nsources, 2);
+    is_prefix(&t->sources[1], "::/0");
     ck_assert_uint_eq(t->ndns, 2);
     ck_assert(t->all);
     ck_assert_uint_eq(c->link.mark, TWS_MARK_OWN);
@@ -103,6 +108,8 @@ static const struct {
     {"  - kind: tun\n    listen: 127.0.0.1:1\n", "listens nowhere: leave listen out"},
     {"  - kind: tun\n    remote: a:1\n", "has a remote"},
     {"  - listen: 127.0.0.1:1\n    remote: a:1\n    device: tws0\n", "are for kind tun"},
+    {"  - listen: 127.0.0.1:1\n    remote: a:1\n    behind: [10.0.0.0/8]\n", "are for kind tun"},
+    {"  - listen: 127.0.0.1:1\n    remote: a:1\n    sources: [10.0.0.0/8]\n", "are for kind tun"},
     {"  - remote: a:1\n", "f:3: forward of kind tcp without listen"},
     {"  - kind: tun\n    dns: [10.0.0.1]\n", "go with all: true"},
     {"  - kind: tun\n    exclude: [10.0.0.0/8]\n", "go with all: true"},

@@ -241,6 +241,39 @@ START_TEST(an_icmp_error_reaches_the_port_it_is_about)
 }
 END_TEST
 
+static bool is_error_about(const struct packet *p, const char *to)
+{
+    struct tws_ip_packet got = read_ok(p);
+    struct tws_ip found, wanted = packet_ip(to);
+
+    return tws_ip_packet_is_error(packet_span(p), &got, &found) && tws_ip_equal(&found, &wanted);
+}
+
+START_TEST(an_icmp_error_tells_where_its_destination_had_sent_something)
+{
+    const uint8_t echo[8] = {8};
+    struct packet p, inner;
+    uint8_t body[PACKET_MAX / 2] = {11};
+
+    error_about(&p, A4, B4, 3, B4, "192.0.2.99");
+    ck_assert(is_error_about(&p, "192.0.2.99"));
+    error_about(&p, A6, B6, 2, B6, "2001:db8::99");
+    ck_assert(is_error_about(&p, "2001:db8::99"));
+    packet_network(&inner, B4, A4, TWS_IP_ICMP, echo, sizeof echo); /* of what has no port */
+    memcpy(body + 8, inner.bytes, inner.n);
+    packet_network(&p, "192.0.2.1", B4, TWS_IP_ICMP, body, 8 + inner.n);
+    ck_assert(is_error_about(&p, A4));
+    packet_network(&p, "192.0.2.1", B4, TWS_IP_ICMP, body, 8 + 19); /* no whole header */
+    ck_assert(!is_error_about(&p, A4));
+    error_about(&p, A4, B4, 3, "192.0.2.8", A4); /* another sent it */
+    ck_assert(!is_error_about(&p, A4));
+    error_about(&p, A4, B4, 5, B4, A4);
+    ck_assert(!is_error_about(&p, A4));
+    packet_udp(&p, A4, 0x0300, B4, 53);
+    ck_assert(!is_error_about(&p, A4));
+}
+END_TEST
+
 static bool is_neighbourly(const struct packet *p)
 {
     struct tws_ip_packet got = read_ok(p);
@@ -402,6 +435,7 @@ int main(void)
     tcase_add_test(tc, a_chain_of_headers_has_an_end);
     tcase_add_test(tc, a_later_fragment_of_ipv6_is_not_read_on);
     tcase_add_test(tc, an_icmp_error_reaches_the_port_it_is_about);
+    tcase_add_test(tc, an_icmp_error_tells_where_its_destination_had_sent_something);
     tcase_add_test(tc, redirects_and_neighbour_discovery_are_told_from_the_rest);
     tcase_add_test(tc, only_what_hosts_send_to_hosts_has_a_way);
     tcase_add_test(tc, packets_of_a_flow_have_its_number);
