@@ -226,7 +226,6 @@ void tws_channel_starve(struct tws_channel *ch);
 /* Applies the next frame of the message; false when there is none. */
 bool tws_receive_next(struct tws_session *s);
 void tws_receive_useless(struct tws_session *s);
-
 typedef tws_err tws_frame_handler(struct tws_session *s, const struct tws_frame *f);
 /* rx_channel.c */
 tws_frame_handler tws_rx_data, tws_rx_open, tws_rx_opened, tws_rx_reset, tws_rx_stop, tws_rx_window,
