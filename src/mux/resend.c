@@ -39,6 +39,26 @@ static bool may_travel(struct tws_session *s, const struct tws_frame *f)
     return f->type != TWS_FRAME_DATA || ch == NULL || !tws_list_linked(&ch->unknown_node);
 }
 
+/* Frames of the link itself end with it, and credit for a channel that is over here, whose every
+ * byte has come, is nothing to anyone. */
+static bool is_moot(struct tws_session *s, const struct tws_frame *f)
+{
+    if (f->type == TWS_FRAME_WINDOW)
+        return tws_map_get(&s->channels, f->channel) == NULL;
+    return f->type == TWS_FRAME_PADDING || (f->type >= TWS_FRAME_ACK && f->type <= TWS_FRAME_LINK);
+}
+
+static bool is_moot_or_data(struct tws_session *s, const struct tws_frame *f)
+{
+    return f->type == TWS_FRAME_DATA || is_moot(s, f);
+}
+
+/* A copy's record stays in a log until it is acknowledged, or superseded in turn. */
+bool tws_resend_superseded(struct tws_session *s, const struct tws_record *r)
+{
+    return all_frames(s, r, r->copied ? is_moot_or_data : is_moot);
+}
+
 static bool owe_window(struct tws_session *s, const struct tws_frame *f)
 {
     struct tws_channel *ch = tws_map_get(&s->channels, f->channel);

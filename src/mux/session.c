@@ -212,13 +212,15 @@ void tws_session_drain(struct tws_session *s, uint16_t code, uint32_t deadline_m
     tws_session_goaway(s, code, deadline_ms);
 }
 
+/* A silent link's record may wait for the link's end although all of it is in good hands. */
 static bool owes(const struct tws_link *l)
 {
     struct tws_node *it, *tmp;
 
     TWS_LIST_EACH(it, tmp, &l->log.records)
     {
-        if (TWS_CONTAINER(it, const struct tws_record, log_node)->logged)
+        const struct tws_record *r = TWS_CONTAINER(it, const struct tws_record, log_node);
+        if (r->logged && !tws_resend_superseded(l->s, r))
             return true;
     }
     return false;

@@ -16,6 +16,7 @@
 
 #include "credit_priv.h"
 #include "datagram_priv.h"
+#include "resend_priv.h"
 
 #include "tws/base/list.h"
 #include "tws/base/map.h"
@@ -226,6 +227,7 @@ void tws_channel_starve(struct tws_channel *ch);
 /* Applies the next frame of the message; false when there is none. */
 bool tws_receive_next(struct tws_session *s);
 void tws_receive_useless(struct tws_session *s);
+
 typedef tws_err tws_frame_handler(struct tws_session *s, const struct tws_frame *f);
 /* rx_channel.c */
 tws_frame_handler tws_rx_data, tws_rx_open, tws_rx_opened, tws_rx_reset, tws_rx_stop, tws_rx_window,
@@ -269,14 +271,6 @@ void tws_link_tick(struct tws_link *l, uint64_t now);
 /* An idle link, that only pings, keeps no memory for messages. */
 void tws_link_rest(struct tws_link *l, uint64_t now);
 uint64_t tws_link_bound(const struct tws_link *l, uint64_t now);
-
-/* resend.c */
-/* The link is suspect: its DATA goes again over others, its channels move. */
-void tws_resend_suspect(struct tws_link *l);
-/* The same for every suspect link: another has come, or answers again. */
-void tws_resend_all_suspects(struct tws_session *s);
-/* Interactive DATA that was just put into `r` goes over a second link too. */
-void tws_resend_redundant(struct tws_link *l, struct tws_record *r);
 
 /* sched.c */
 /* Whether ready channels are served by any link, not by their home. */

@@ -243,6 +243,18 @@ static void check_streams(struct side *from, struct side *to)
     }
 }
 
+/* Who says that all was acknowledged is right, although some of it went twice. */
+static void check_acknowledged(struct side *from, struct side *to)
+{
+    if (!tws_session_acknowledged(from->s))
+        return;
+    for (struct app *a = from->apps; a != NULL; a = a->next) {
+        struct app *b = side_app(to, a->id);
+        bool early = a->reset || a->stopped || b == NULL || b->reset || b->stopped;
+        assert(early || a->datagrams || b->paused || b->got == a->sent);
+    }
+}
+
 static void end_channels(struct side *d)
 {
     d->pause_new = false;
@@ -299,6 +311,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         ops[data[i] % (sizeof ops / sizeof *ops)](data[i + 1]);
         check_side(&p.c);
         check_side(&p.s);
+        check_acknowledged(&p.c, &p.s);
+        check_acknowledged(&p.s, &p.c);
     }
     wind_down();
     check_side(&p.c);

@@ -247,7 +247,7 @@ void tws_session_tick(struct tws_session *s, uint64_t now);
 
 /* Opens and accepts no more, and tells the peer (GOAWAY); running channels go on. */
 void tws_session_drain(struct tws_session *s, uint16_t code, uint32_t deadline_ms, uint64_t now);
-/* Whether the peer acknowledged all that must reach it. */
+/* Whether the peer acknowledged all that must reach it, over whichever link that went. */
 bool tws_session_acknowledged(const struct tws_session *s);
 /* And nothing waits to be sent, an ACK neither. Before that a CLOSE may overtake, on another link,
  * bytes that are on their way. */

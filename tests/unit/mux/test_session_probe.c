@@ -236,6 +236,79 @@ START_TEST(what_is_stuck_goes_again_when_another_link_answers_after_all)
 }
 END_TEST
 
+/* ---- the end, over what still answers ---- */
+
+/* Link 0 swallows what the client sends. */
+static void pass_while_link_0_swallows(uint64_t us)
+{
+    for (uint64_t t = 0; t < us; t += 10 * MS) {
+        side_flush(&p.c, 0);
+        side_flush(&p.c, 1);
+        while (deliver(&p.c, &p.s, 1))
+            ;
+        side_flush(&p.s, 1);
+        while (deliver(&p.s, &p.c, 1))
+            ;
+        pair_tick(&p, 10 * MS);
+    }
+}
+
+static void take_from_server(const struct app *a, uint64_t n, bool fin)
+{
+    side_send(&p.s, side_app(&p.s, a->id), n, fin);
+    do {
+        side_flush(&p.s, 0);
+        side_flush(&p.s, 1);
+    } while (deliver(&p.s, &p.c, 0) || deliver(&p.s, &p.c, 1));
+}
+
+enum { BYTES, BYTES_AND_CREDIT, BYTES_AND_A_RESET };
+
+START_TEST(what_was_acknowledged_as_a_copy_keeps_nobody_waiting)
+{
+    struct app *a = side_open(&p.c, 0, false), *b = side_open(&p.c, 0, false);
+    bool all = _i != BYTES_AND_A_RESET;
+
+    if (_i == BYTES_AND_A_RESET)
+        b = side_open(&p.c, 0, false); /* of link 0, as the first */
+    pair_pass(&p, 100 * MS, 5 * MS);
+    if (_i == BYTES_AND_CREDIT) {
+        take_from_server(a, 100000, false);
+        side_flush(&p.c, 0);
+        ck_assert_uint_gt(count_frames(&p.c, 0, TWS_FRAME_WINDOW, a->id), 0);
+        take_from_server(a, 0, true);
+    }
+    if (_i == BYTES_AND_A_RESET)
+        tws_channel_reset(b->ch, TWS_CODE_TARGET_RESET, NULL, p.c.now);
+    side_send(&p.c, a, 1000, true);
+    side_flush(&p.c, 0);
+    ck_assert_uint_eq(count_frames(&p.c, 0, TWS_FRAME_RESET, b->id), !all);
+    pass_while_link_0_swallows(SEC - 10 * MS);
+    ck_assert(!tws_session_acknowledged(p.c.s) && !tws_session_settled(p.c.s, p.c.now));
+    pass_while_link_0_swallows(40 * MS);
+    ck_assert_uint_gt(tws_link_stats(p.c.link[0]).in_flight, 0);
+    ck_assert_int_eq(tws_session_acknowledged(p.c.s), all);
+    ck_assert_int_eq(tws_session_settled(p.c.s, p.c.now), all);
+}
+END_TEST
+
+/* Until it is acknowledged there, a copy is worth no more than what it was copied from. */
+START_TEST(a_copy_on_its_way_is_not_settled)
+{
+    struct app *a = side_open(&p.c, 0, false);
+
+    pair_pass(&p, 100 * MS, 5 * MS);
+    side_send(&p.c, a, 1000, true);
+    side_flush(&p.c, 0);
+    side_tick(&p.c, SEC);
+    side_flush(&p.c, 1);
+    ck_assert_uint_eq(count_frames(&p.c, 1, TWS_FRAME_DATA, a->id), 1);
+    ck_assert(!tws_session_acknowledged(p.c.s));
+    side_lose(&p.c, 1);
+    ck_assert(!tws_session_acknowledged(p.c.s));
+}
+END_TEST
+
 int main(void)
 {
     TCase *tc = tcase_create("session probe");
@@ -250,5 +323,8 @@ int main(void)
     tcase_add_test(tc, a_dead_that_comes_a_second_time_is_ignored);
     tcase_add_loop_test(tc, a_dead_keeps_off_suspect_links_unless_there_are_only_such, 0, 2);
     tcase_add_test(tc, what_is_stuck_goes_again_when_another_link_answers_after_all);
+    tcase_add_loop_test(tc, what_was_acknowledged_as_a_copy_keeps_nobody_waiting, BYTES,
+                        BYTES_AND_A_RESET + 1);
+    tcase_add_test(tc, a_copy_on_its_way_is_not_settled);
     return run_suite("session probe", tc);
 }
