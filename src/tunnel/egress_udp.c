@@ -25,9 +25,9 @@
 #define NOT_ALLOWED "no rule of the user allows the address"
 #define MS          1000u
 #define EARLY_MAX   16384u /* bytes that wait for an address, of a flow; carrier.c says so */
-#define EARLY_ALL   (16u * 1024u * 1024u) /* of all flows */
+#define EARLY_ALL   (16u * 1024u * 1024u) /* memory of all flows' */
 
-static uint32_t early_bytes; /* of all flows that wait; one thread */
+static uint32_t early_memory; /* of all flows that wait, a ring for each; one thread */
 
 struct exit {
     struct tws_flow flow;
@@ -61,7 +61,7 @@ static uint64_t now_of(const struct exit *x)
 
 static void drop_early(struct exit *x)
 {
-    early_bytes -= x->early.used;
+    early_memory -= x->early.cap;
     tws_dgramq_fini(&x->early);
 }
 
@@ -149,14 +149,14 @@ static void send_one(struct exit *x, struct tws_span in)
 
 static void keep_early(struct exit *x, struct tws_span in)
 {
-    uint32_t before = x->early.used;
+    uint32_t before = x->early.cap;
 
-    if (early_bytes >= EARLY_ALL || before + in.n > EARLY_MAX ||
+    if (early_memory >= EARLY_ALL || x->early.used + in.n > EARLY_MAX ||
         tws_dgramq_put(&x->early, in, 0) != TWS_OK) {
         x->flow.backlog.dropped++;
         return;
     }
-    early_bytes += x->early.used - before;
+    early_memory += x->early.cap - before;
 }
 
 static void deliver(struct tws_flow *f, struct tws_span in)
@@ -176,7 +176,7 @@ static void send_early(struct exit *x)
     struct tws_span in;
     uint32_t at;
 
-    early_bytes -= early.used;
+    early_memory -= early.cap;
     tws_dgramq_init(&x->early, &tws_mem_default, 2 * EARLY_MAX);
     while (tws_udp_watched(&x->udp) && tws_dgramq_peek(&early, &in, &at)) {
         send_one(x, in);

@@ -1,9 +1,13 @@
 """What peers that hold a key, but follow no rules, can do to the other side: nothing that lasts."""
+import re
+import socket
 import struct
 
 import peer
 from peer import CLOSE, DATAGRAM, OPEN, OPENED, RESET, address, name, opening, parameter
-from tws_e2e import Case, ask, free_port, wait_until, yaml
+from tws_e2e import Case, ask, free_port, not_sanitized, wait_until, yaml
+
+DIALS = 1024  # of a session at once; what is opened behind them waits (src/tunnel/egress_priv.h)
 
 
 class Clients(Case):
@@ -28,6 +32,34 @@ class Clients(Case):
         link = self.join()
         link.send((OPEN, 1, 0, opening(peer.UDP, name("localhost", free_port()))), *[(DATAGRAM, 1, i, b"x") for i in range(20)])
         self.assertEqual(link.wait(RESET)[3][:2], b"\0\x0a")
+
+    def full_port(self):
+        """Of a listener that answers nobody any more."""
+        listener = socket.create_server(("127.0.0.1", 0), backlog=0)
+        self.addCleanup(listener.close)
+        for _ in range(3):
+            filler = socket.socket()
+            self.addCleanup(filler.close)
+            filler.setblocking(False)
+            filler.connect_ex(listener.getsockname())
+        return listener.getsockname()[1]
+
+    @not_sanitized
+    def test_datagrams_that_wait_have_one_budget_however_small_they_are(self):
+        link, flows = self.join(), 24000
+        target = opening(peer.TCP, address("127.0.0.1", self.full_port()))
+        for at in range(0, DIALS, 64):
+            link.send(*[(OPEN, 2 * i + 1, 0, target) for i in range(at, at + 64)])
+        target = opening(peer.UDP, name("localhost", 9))
+        for at in range(DIALS, DIALS + flows, 32):
+            ids = [2 * i + 1 for i in range(at, at + 32)]
+            link.send(*[(OPEN, i, 0, target) for i in ids], *[(DATAGRAM, i, 0, b"x") for i in ids])
+        ping = (peer.PING, 0, 1)
+        link.send(ping)
+        link.wait(peer.PONG)
+        with open(f"/proc/{self.tunnel_.server.popen.pid}/status", encoding="ascii") as file:
+            peak = int(re.search(r"VmHWM:\s+(\d+) kB", file.read()).group(1))
+        self.assertLess(peak, 80 * 1024, "16 MiB for them all, and some 1.2 KB for each flow")
 
     def test_words_of_a_client_forge_no_value_in_the_log(self):
         link = self.join(parameters=parameter(1, b'lap user=root top'))
