@@ -74,9 +74,10 @@ static void on_over(struct tws_local *l, uint16_t code)
 {
     struct refusal *r = TWS_CONTAINER(l, struct refusal, local);
 
+    (void)code; /* it was refused, whether or not the session lived until the peer knew */
     r->judge->nchannels--;
     tws_audit(l->carrier, l->channel, r->text, r->text + r->target_at, r->since_us,
-              tws_code_text(code != TWS_CODE_NONE ? code : r->code));
+              tws_code_text(r->code));
     tws_loop_free_later(l->carrier->loop, r);
 }
 

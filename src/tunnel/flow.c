@@ -160,7 +160,7 @@ static void on_over(struct tws_local *l, uint16_t code)
 
     tws_flow_fini(f);
     tws_audit(l->carrier, l->channel, f->source, f->target, f->since_us,
-              tws_code_text(code != TWS_CODE_NONE ? code : f->code));
+              tws_code_text(f->code != TWS_CODE_NONE ? f->code : code));
     f->ops->over(f, code);
 }
 

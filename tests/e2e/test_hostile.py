@@ -61,6 +61,19 @@ class Clients(Case):
             peak = int(re.search(r"VmHWM:\s+(\d+) kB", file.read()).group(1))
         self.assertLess(peak, 80 * 1024, "16 MiB for them all, and some 1.2 KB for each flow")
 
+    def test_what_was_refused_is_audited_as_that_whatever_the_client_does_then(self):
+        link, closed = self.join(), free_port()
+        for number, kind in enumerate((peer.TCP, peer.UDP)):
+            link.send((OPEN, 4 * number + 1, 0, opening(kind, name("10.1.2.3", 7))))
+            link.send((OPEN, 4 * number + 3, 0, opening(kind, name("localhost", closed))), *[(DATAGRAM, 7, 0, b"x")] * number)
+            link.wait(RESET, channel=4 * number + 1)
+            link.wait(RESET, channel=4 * number + 3)
+        link.close()  # nothing was acknowledged
+        tag = link.session.hex()[:8]
+        self.tunnel_.server.wait_log(f"session over session={tag} ")
+        reasons = [re.search(rf"session={tag} .*ch={channel} .*reason=\"(.*)\"", self.tunnel_.server.log).group(1) for channel in (1, 3, 5, 7)]
+        self.assertEqual(reasons, ["forbidden", "connection refused"] * 2)
+
     def test_words_of_a_client_forge_no_value_in_the_log(self):
         link = self.join(parameters=parameter(1, b'lap user=root top'))
         forged = b'x user=root reason="y" \xc2\x9b2J'
