@@ -272,7 +272,7 @@ static struct tws_lookup *new_lookup(const char *host)
 
     if (l == NULL)
         return NULL;
-    memcpy(l->host, host, strlen(host));
+    memcpy(l->host, host, strlen(host) + 1);
     tws_list_init(&l->known_node);
     tws_list_init(&l->work_node);
     tws_list_init(&l->waiters);

@@ -364,7 +364,7 @@ static void log_proxy(struct dial *d, enum tws_log_level level, const char *mess
     if (at->len > 0)
         tws_sockaddr_format(at, address, sizeof address);
     if (r->fd >= 0) {
-        memcpy(used, " used=", 6);
+        memcpy(used, " used=", sizeof " used=");
         tws_sockaddr_format(&r->proxy, used + 6, sizeof used - 6);
     }
     tws_log(level, message, "via=%s address=%s%s target=%s reason=\"%s%s\"", d->proxy, address,
