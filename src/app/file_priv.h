@@ -15,7 +15,7 @@ struct tws_file {
     bool exposed; /* its group or others may read or change it */
 };
 
-/* TWS_SYS: errno; TWS_FULL: larger than `max`; TWS_ABSENT: not a file (nor a pipe); TWS_NOMEM.
+/* TWS_SYS: errno; TWS_FULL: larger than `max`; TWS_ABSENT: no regular file; TWS_NOMEM.
  * *f can be freed in any case. */
 TWS_MUST_USE tws_err tws_file_read(const char *path, size_t max, struct tws_file *f);
 void tws_file_free(struct tws_file *f);

@@ -21,13 +21,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define UNSENT_MAX                                                                                 \
-    (1024 * 1024)        /* of a reader that stalls; as fast as without, 256 KiB are not           \
-                          */
 #define BATCH         64 /* connections accepted per socket and turn */
 #define SHORTAGE_US   100000
 #define WARN_EVERY_US 60000000
 #define PORT_TRIES    16
+/* Of a reader that stalls: as fast as without a limit, which 256 KiB are not. */
+#define UNSENT_MAX (1024 * 1024)
 
 struct bound {
     struct tws_io io; /* running: the socket is open */

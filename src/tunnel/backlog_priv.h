@@ -15,9 +15,7 @@
 #include "tws/base/dgramq.h"
 #include "tws/mux/session.h"
 
-#define TWS_BACKLOG_OLD_MS                                                                         \
-    5000u /* what waited longer, without a link say, is of no use any more                         \
-           */
+#define TWS_BACKLOG_OLD_MS 5000u /* what waited longer, as without a link, is of no more use */
 
 struct tws_backlog {
     struct tws_dgramq queue;

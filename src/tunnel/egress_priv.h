@@ -13,13 +13,12 @@
 
 #define TWS_DIALS_MAX 1024u
 
+struct tws_detour_memory;
 struct tws_ip_hub;
+struct tws_own_addresses;
 
 /* What the configuration says about the way out. Owned by whoever has the egress, and may change.
  */
-struct tws_own_addresses;
-struct tws_detour_memory;
-
 struct tws_egress_config {
     uint32_t connect_timeout_ms;
     uint32_t udp_timeout_ms;
@@ -67,12 +66,12 @@ typedef tws_err tws_egress_kind(struct tws_egress *e, const struct tws_request *
 tws_egress_kind tws_egress_stream;
 tws_egress_kind tws_egress_listen;
 tws_egress_kind tws_egress_udp;
+tws_egress_kind tws_egress_tun;
 
 /* Instead of attaching something: refuses with `code`, and `why` for the peer (copied; may be
  * NULL). */
 TWS_MUST_USE tws_err tws_egress_refuse(struct tws_egress *e, const struct tws_request *rq,
                                        uint16_t code, const char *why);
-tws_egress_kind tws_egress_tun;
 
 struct tws_outlet;
 struct tws_connect_from;

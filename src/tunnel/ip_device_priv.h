@@ -30,8 +30,8 @@ struct tws_ip_device {
     size_t nadded;
     uint8_t *buffers; /* what the two below are in */
     uint8_t *packet;  /* room for one, for whoever reads or changes one */
-    struct tws_ip_join
-        join; /* goes in at the end of the turn, or before what does not go with it */
+    /* Goes in at the end of the turn, or before what does not go with it. */
+    struct tws_ip_join join;
     struct tws_loop *loop;
     struct tws_task turn_task;
 };

@@ -9,6 +9,8 @@
  */
 #include "tws/tunnel/ruleset.h"
 
+#include "tws/net/rtnetlink.h"
+
 #include <stdbool.h>
 
 /* Before other programs' (Docker's and Kubernetes' at -100), which would turn the connection
@@ -286,7 +288,7 @@ void tws_ruleset_ip(FILE *out, const struct tws_footprint *f)
     fprintf(out,
             "rule add fwmark 0x%08x lookup %u pref %d protocol %d\n"
             "route replace local default dev lo table %u protocol %d\n",
-            f->mark, f->mark, TWS_RULE_PRIORITY, TWS_ROUTE_PROTOCOL, f->mark, TWS_ROUTE_PROTOCOL);
+            f->mark, f->mark, TWS_RULE_PRIORITY, TWS_NET_MARK, f->mark, TWS_NET_MARK);
 }
 
 void tws_ruleset_ip_remove(FILE *out, const struct tws_footprint *f)

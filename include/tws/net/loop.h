@@ -47,8 +47,8 @@ uint64_t tws_loop_now_fresh(struct tws_loop *loop);
 #define TWS_IO_WRITE 2u
 #define TWS_IO_HUP   4u /* RDHUP, HUP or ERR: read until the end to learn which */
 #define TWS_IO_ERROR 8u /* beside HUP: ERR, which SO_ERROR tells more of */
-#define TWS_IO_URGENT                                                                              \
-    16u /* beside READ: TCP's urgent data; a read stops in front of it, with more behind */
+/* Beside READ: TCP's urgent data; a read stops in front of it, with more behind. */
+#define TWS_IO_URGENT 16u
 
 struct tws_io;
 typedef void tws_io_fn(struct tws_io *io, unsigned events);

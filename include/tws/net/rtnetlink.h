@@ -26,7 +26,7 @@ struct tws_rtnl {
 TWS_MUST_USE tws_err tws_rtnl_open(struct tws_rtnl *r);
 void tws_rtnl_close(struct tws_rtnl *r);
 
-/* All that follow: TWS_SYS with the kernel's errno. Adding what is there is EEXIST. */
+/* All that follow: TWS_SYS with the kernel's errno; TWS_NOMEM. Adding what is there is EEXIST. */
 
 struct tws_netdev {
     uint32_t mtu;

@@ -8,11 +8,9 @@
 #include "tws/base/bytes.h"
 #include "tws/proto/target.h"
 
-#define TWS_PROXY_V1_MAX 107 /* bytes of a line of version 1, with CR LF */
-#define TWS_PROXY_V2_MAX 52  /* of what is written of version 2 */
-#define TWS_PROXY_READ_MAX                                                                         \
-    4096 /* of what is read of version 2: it may carry more than addresses                         \
-          */
+#define TWS_PROXY_V1_MAX   107  /* bytes of a line of version 1, with CR LF */
+#define TWS_PROXY_V2_MAX   52   /* of what is written of version 2 */
+#define TWS_PROXY_READ_MAX 4096 /* of what is read of it: it may carry more */
 
 struct tws_proxy_header {
     /* False: nothing is known but that a connection was made (LOCAL, UNKNOWN). */

@@ -3,9 +3,9 @@
  * and numbers that belong to tws alone.
  *
  *      nftables table  inet tws_NAME              NAME: the client's name
- *      mark            0x54580000 | hash of NAME  of caught packets; their routing table has it,
- * too own mark        0x54570053                 of every socket whose packets no tws may catch
- *      protocol        120                        of rules and routes (ip rule, ip route)
+ *      mark            0x54580000 | hash of NAME  of caught packets, and of their routing table
+ *      own mark        0x54570053                 of every socket whose packets no tws may catch
+ *      protocol        120 (TWS_NET_MARK)         of rules and routes (ip rule, ip route)
  *
  * The own mark is the same for all processes, so that two of them do not catch each other's links.
  * Marks avoid the bits that others test alone (Kubernetes 0xc000, Tailscale 0xff0000 as 4 and 8).
@@ -22,11 +22,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define TWS_MARK_OWN       0x54570053u
-#define TWS_MARK_CAUGHT    0x54580000u
-#define TWS_MARK_HASH      0x00000fffu
-#define TWS_ROUTE_PROTOCOL 120
-#define TWS_RULE_PRIORITY  900 /* before what NetworkManager, VPNs and people add */
+#define TWS_MARK_OWN      0x54570053u
+#define TWS_MARK_CAUGHT   0x54580000u
+#define TWS_MARK_HASH     0x00000fffu
+#define TWS_RULE_PRIORITY 900 /* before what NetworkManager, VPNs and people add */
 
 #define TWS_TABLE_PREFIX   "tws_"
 #define TWS_FOOTPRINT_NAME 65 /* with NUL */

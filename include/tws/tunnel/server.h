@@ -54,6 +54,4 @@ struct tws_server_stats {
 };
 struct tws_server_stats tws_server_stats(const struct tws_server *s);
 
-/* The address it listens on (its port when the configuration says 0). */
-
 #endif
