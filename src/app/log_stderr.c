@@ -23,7 +23,8 @@ static struct {
     unsigned lost; /* lines, since nobody reads them */
 } how;
 
-bool tws_log_is_journal(int fd)
+/* Whether `fd` is what JOURNAL_STREAM names, "device:inode" (systemd.exec(5)). */
+static bool is_journal(int fd)
 {
     const char *stream = getenv("JOURNAL_STREAM");
     char here[64];
@@ -103,7 +104,7 @@ void tws_log_stderr(const struct tws_settings *s)
 {
     uint32_t level = s->log - 1 + s->verbose;
 
-    how.journal = tws_log_is_journal(STDERR_FILENO);
+    how.journal = is_journal(STDERR_FILENO);
     how.stamped =
         s->log_time == TWS_LOG_TIME_ON || (s->log_time == TWS_LOG_TIME_AUTO && !how.journal);
     tws_log_set(level < TWS_LOG_TRACE ? (enum tws_log_level)level : TWS_LOG_TRACE, write_line,
@@ -114,7 +115,7 @@ void tws_log_complaint(void *ctx, enum tws_log_level level, const char *line)
 {
     const char *const *name = ctx;
 
-    if (tws_log_is_journal(STDERR_FILENO))
+    if (is_journal(STDERR_FILENO))
         fprintf(stderr, "<%d>", priorities[level]);
     fprintf(stderr, "%s: %s%s\n", *name, level == TWS_LOG_WARN ? "warning: " : "", line);
 }

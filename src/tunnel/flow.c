@@ -16,7 +16,8 @@ static uint64_t now_of(const struct tws_flow *f)
 
 /* ---- time ---- */
 
-void tws_flow_touch(struct tws_flow *f)
+/* Something passed, either way. */
+static void touch(struct tws_flow *f)
 {
     f->active_us = now_of(f);
 }
@@ -28,7 +29,7 @@ static void on_idle(struct tws_timer *t)
 
     /* Without a link nothing can move; that is the session's time, not the flow's. */
     if (f->local.carrier->nlinks == 0)
-        tws_flow_touch(f);
+        touch(f);
     if (f->active_us + f->idle_us > now_of(f))
         tws_timer_start_at(t, f->active_us + f->idle_us);
     else
@@ -41,7 +42,7 @@ void tws_flow_put(struct tws_flow *f, struct tws_span in)
 {
     if (f->ending)
         return;
-    tws_flow_touch(f);
+    touch(f);
     tws_backlog_put(&f->backlog, in, f->active_us);
     if (!f->attached)
         return;
@@ -88,7 +89,7 @@ static void on_datagram(struct tws_local *l, struct tws_span in)
 
     if (f->ending)
         return;
-    tws_flow_touch(f);
+    touch(f);
     f->ops->deliver(f, in);
 }
 
@@ -183,7 +184,7 @@ void tws_flow_init(struct tws_flow *f, struct tws_loop *loop, const struct tws_f
     tws_backlog_init(&f->backlog, TWS_FLOW_QUEUE);
     tws_timer_init(&f->idle_timer, loop, on_idle);
     tws_waiter_init(&f->up_wait, resume_up);
-    tws_flow_touch(f);
+    touch(f);
     f->since_us = f->active_us;
 }
 
@@ -191,7 +192,7 @@ void tws_flow_attach(struct tws_flow *f, struct tws_carrier *c, struct tws_chann
 {
     f->attached = true;
     tws_local_attach(&f->local, &flow_ops, c, ch);
-    tws_flow_touch(f);
+    touch(f);
     tws_timer_start(&f->idle_timer, f->idle_us);
     if (!tws_backlog_empty(&f->backlog))
         tws_channel_set_ready(ch, true, f->active_us);

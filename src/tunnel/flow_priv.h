@@ -53,8 +53,6 @@ void tws_flow_fini(struct tws_flow *f);
 
 /* A datagram for the peer; copied. */
 void tws_flow_put(struct tws_flow *f, struct tws_span in);
-/* Something passed, either way. */
-void tws_flow_touch(struct tws_flow *f);
 /* Ends the channel; over() follows. */
 void tws_flow_end(struct tws_flow *f, uint16_t code, const char *text);
 

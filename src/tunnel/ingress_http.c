@@ -135,7 +135,7 @@ static void give_up(struct tws_greeting *g, tws_err why)
         refuse(g, 408, "no request");
 }
 
-const struct tws_greeter tws_greeter_http = {
+static const struct tws_greeter greeter_http = {
     .name = "http", .read = greet_http, .give_up = give_up};
 
 const struct tws_inlet_ops tws_inlet_http = {
@@ -143,7 +143,7 @@ const struct tws_inlet_ops tws_inlet_http = {
     .close = tws_inlet_close_stream,
     .pause = tws_inlet_pause_stream,
     .address = tws_inlet_stream_address,
-    .greeter = &tws_greeter_http,
+    .greeter = &greeter_http,
 };
 
 /* ---- both ---- */
@@ -153,7 +153,7 @@ static enum tws_greet greet_any(struct tws_greeting *g, struct tws_span in, size
 {
     if (in.n == 0)
         return TWS_GREET_MORE;
-    g->greeter = in.p[0] == SOCKS_4 || in.p[0] == SOCKS_5 ? &tws_greeter_socks : &tws_greeter_http;
+    g->greeter = in.p[0] == SOCKS_4 || in.p[0] == SOCKS_5 ? &tws_greeter_socks : &greeter_http;
     return g->greeter->read(g, in, used);
 }
 

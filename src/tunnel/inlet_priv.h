@@ -76,10 +76,9 @@ extern const struct tws_inlet_ops tws_inlet_socks;
 extern const struct tws_inlet_ops tws_inlet_http;
 extern const struct tws_inlet_ops tws_inlet_udp;
 extern const struct tws_inlet_ops tws_inlet_proxy; /* SOCKS and HTTP, told apart */
+extern const struct tws_inlet_ops tws_inlet_transparent;
 extern const struct tws_inlet_ops tws_inlet_tun;
 
 extern const struct tws_greeter tws_greeter_socks;
-extern const struct tws_greeter tws_greeter_http;
-extern const struct tws_inlet_ops tws_inlet_transparent;
 
 #endif

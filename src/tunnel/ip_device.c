@@ -133,11 +133,6 @@ void tws_ip_device_close(struct tws_ip_device *d)
     *d = (struct tws_ip_device){.tun = {.fd = -1}, .rtnl = {.fd = -1}};
 }
 
-bool tws_ip_device_is_open(const struct tws_ip_device *d)
-{
-    return d->buffers != NULL;
-}
-
 /* ---- what it is like ---- */
 
 tws_err tws_ip_device_set_mtu(struct tws_ip_device *d, uint32_t mtu)

@@ -43,7 +43,6 @@ TWS_MUST_USE tws_err tws_ip_device_open(struct tws_ip_device *d, struct tws_loop
                                         const char *name, uint32_t mtu);
 /* As it was before. Fine for one that is not open (zeroed). */
 void tws_ip_device_close(struct tws_ip_device *d);
-bool tws_ip_device_is_open(const struct tws_ip_device *d);
 
 /* Lowers or raises the MTU. TWS_SYS (logged). */
 TWS_MUST_USE tws_err tws_ip_device_set_mtu(struct tws_ip_device *d, uint32_t mtu);

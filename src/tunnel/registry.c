@@ -93,11 +93,3 @@ struct tws_registered *tws_registry_find(const struct tws_registry *r,
             return entry(it);
     return NULL;
 }
-
-struct tws_registered *tws_registry_any(const struct tws_registry *r)
-{
-    for (uint32_t i = 0; r->count > 0 && i <= r->mask; i++)
-        if (!tws_list_empty(&r->buckets[i]))
-            return entry(r->buckets[i].next);
-    return NULL;
-}

@@ -13,9 +13,6 @@
 #include "tws/app/settings.h"
 #include "tws/base/log.h"
 
-/* Whether `fd` is what JOURNAL_STREAM names, "device:inode" (systemd.exec(5)). */
-bool tws_log_is_journal(int fd);
-
 /* Sets the sink and the level that `log` and `verbose` ask for; can be called again. */
 void tws_log_stderr(const struct tws_settings *s);
 

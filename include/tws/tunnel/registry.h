@@ -37,7 +37,4 @@ void tws_registry_remove(struct tws_registry *r, struct tws_registered *e);
 struct tws_registered *tws_registry_find(const struct tws_registry *r,
                                          const uint8_t id[TWS_REGISTRY_ID_LEN]);
 
-/* The first entry (in no order), or NULL: for ending them all. */
-struct tws_registered *tws_registry_any(const struct tws_registry *r);
-
 #endif
