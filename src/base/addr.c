@@ -7,6 +7,8 @@
  */
 #include "tws/base/addr.h"
 
+#include "tws/base/text.h"
+
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
@@ -49,25 +51,14 @@ static bool parse_v4(const char *s, uint8_t *out)
     return *s == '\0';
 }
 
-static int hex_digit(char c)
-{
-    if (is_digit(c))
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 /* One to four hex digits into two bytes; NULL if there are none. */
 static const char *parse_group(const char *s, uint8_t *out)
 {
     unsigned v = 0;
     int n = 0;
 
-    for (; n < 4 && hex_digit(*s) >= 0; n++, s++)
-        v = v << 4 | (unsigned)hex_digit(*s);
+    for (; n < 4 && tws_hex_digit((unsigned char)*s) >= 0; n++, s++)
+        v = v << 4 | (unsigned)tws_hex_digit((unsigned char)*s);
     out[0] = (uint8_t)(v >> 8);
     out[1] = (uint8_t)v;
     return n > 0 ? s : NULL;
@@ -292,6 +283,37 @@ tws_err tws_prefix_parse(const char *text, struct tws_prefix *out)
     p.bits = (uint8_t)bits;
     *out = p;
     return TWS_OK;
+}
+
+bool tws_prefix_equal(const struct tws_prefix *a, const struct tws_prefix *b)
+{
+    return a->bits == b->bits && tws_ip_equal(&a->ip, &b->ip);
+}
+
+/* The address with its host bits all 0, or all 1. */
+static struct tws_ip end_of(const struct tws_prefix *p, bool last)
+{
+    struct tws_ip ip = p->ip;
+    unsigned bits = ip.family == 4 ? 32 : 128;
+
+    for (unsigned i = p->bits; i < bits; i++) {
+        uint8_t bit = (uint8_t)(0x80u >> i % 8);
+        if (last)
+            ip.bytes[i / 8] |= bit;
+        else
+            ip.bytes[i / 8] &= (uint8_t)~bit;
+    }
+    return ip;
+}
+
+struct tws_ip tws_prefix_first(const struct tws_prefix *p)
+{
+    return end_of(p, false);
+}
+
+struct tws_ip tws_prefix_last(const struct tws_prefix *p)
+{
+    return end_of(p, true);
 }
 
 bool tws_prefix_contains(const struct tws_prefix *p, const struct tws_ip *ip)

@@ -2,7 +2,6 @@
 #include "tws/base/text.h"
 
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -30,6 +29,11 @@ static bool is_digit(char c)
 static char lower(char c)
 {
     return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+bool tws_text_equal(const char *a, const char *b)
+{
+    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
 }
 
 /* The number at the start of *text, which moves behind it. */
@@ -122,12 +126,19 @@ tws_err tws_hex_encode(const void *in, size_t n, char *out, size_t cap)
     return TWS_OK;
 }
 
-static int hex_value(char c)
+int tws_hex_digit(unsigned char c)
 {
-    c = lower(c);
-    if (is_digit(c))
+    if (c >= '0' && c <= '9')
         return c - '0';
+    c |= 0x20;
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static int hex_byte(const char *two)
+{
+    int high = tws_hex_digit((unsigned char)two[0]), low = tws_hex_digit((unsigned char)two[1]);
+
+    return high < 0 || low < 0 ? -1 : high << 4 | low;
 }
 
 tws_err tws_hex_decode(const char *text, void *out, size_t n)
@@ -136,11 +147,32 @@ tws_err tws_hex_decode(const char *text, void *out, size_t n)
 
     if (strlen(text) != 2 * n)
         return TWS_ABSENT;
-    for (size_t i = 0; i < 2 * n; i++)
-        if (hex_value(text[i]) < 0)
+    for (size_t i = 0; i < n; i++)
+        if (hex_byte(text + 2 * i) < 0)
             return TWS_ABSENT;
     for (size_t i = 0; i < n; i++)
-        p[i] = (uint8_t)(hex_value(text[2 * i]) << 4 | hex_value(text[2 * i + 1]));
+        p[i] = (uint8_t)hex_byte(text + 2 * i);
+    return TWS_OK;
+}
+
+tws_err tws_percent_decode(const char *in, size_t n, char *out, size_t cap)
+{
+    size_t len = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        int c = (unsigned char)in[i];
+
+        if (c == '%') {
+            c = n - i > 2 ? hex_byte(in + i + 1) : -1;
+            i += 2;
+        }
+        if (c <= 0)
+            return TWS_ABSENT;
+        if (len + 1 >= cap)
+            return TWS_FULL;
+        out[len++] = (char)c;
+    }
+    out[len] = '\0';
     return TWS_OK;
 }
 

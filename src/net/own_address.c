@@ -40,14 +40,11 @@ static void add(struct tws_own_addresses *o, const struct tws_ip *ip)
 /* The last address of an IPv4 network is nobody's, and everybody's. */
 static void take(void *arg, const struct tws_rtnl_address *a)
 {
-    struct tws_ip broadcast = a->network.ip;
+    const struct tws_ip broadcast = tws_prefix_last(&a->network);
 
     add(arg, &a->ip);
-    if (broadcast.family != 4 || a->network.bits >= 31)
-        return;
-    for (unsigned i = a->network.bits; i < 32; i++)
-        broadcast.bytes[i / 8] |= (uint8_t)(0x80u >> i % 8);
-    add(arg, &broadcast);
+    if (broadcast.family == 4 && a->network.bits < 31)
+        add(arg, &broadcast);
 }
 
 static void ask(struct tws_own_addresses *o)

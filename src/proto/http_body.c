@@ -1,6 +1,8 @@
 /* http_body.c - see tws/proto/http_body.h. */
 #include "tws/proto/http_body.h"
 
+#include "tws/base/text.h"
+
 #define DIGITS_MAX 15 /* of a chunk's size: it fits 64 bits */
 
 struct tws_http_body tws_http_body_of_length(uint64_t n)
@@ -13,14 +15,6 @@ struct tws_http_body tws_http_body_chunked(void)
     return (struct tws_http_body){.state = TWS_BODY_SIZE};
 }
 
-static int hex_digit(uint8_t c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* A byte that may be in a chunk's extension or in a line of the trailer. */
 static bool is_text(uint8_t c)
 {
@@ -29,7 +23,7 @@ static bool is_text(uint8_t c)
 
 static enum tws_http_body_state on_size(struct tws_http_body *b, uint8_t c)
 {
-    int digit = hex_digit(c);
+    int digit = tws_hex_digit(c);
 
     if (digit >= 0) {
         b->left = b->left << 4 | (uint64_t)digit;

@@ -2,6 +2,7 @@
 #include "tws/proto/proxy_url.h"
 
 #include "tws/base/secret.h"
+#include "tws/base/text.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -21,35 +22,10 @@ static const char *const form = "expected http://, socks5:// or socks5h://, then
 static const char *const no_tls = "no TLS is spoken to a proxy (https://): expected its http:// or "
                                   "socks5:// port; what goes through it is encrypted with wss://";
 
-static int hex(char c)
+/* False: malformed, with a NUL, or too long. */
+static bool take_login(const char *p, const char *end, char out[TWS_PROXY_LOGIN_MAX + 1])
 {
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
-/* Percent-decodes n characters; false: malformed, with a NUL, or too long. */
-static bool decode(const char *p, size_t n, char *out)
-{
-    size_t len = 0;
-
-    for (size_t i = 0; i < n; i++) {
-        int c = (unsigned char)p[i];
-
-        if (c == '%') {
-            if (i + 2 >= n || hex(p[i + 1]) < 0 || hex(p[i + 2]) < 0)
-                return false;
-            c = hex(p[i + 1]) * 16 + hex(p[i + 2]);
-            i += 2;
-        }
-        if (len == TWS_PROXY_LOGIN_MAX || c == '\0')
-            return false;
-        out[len++] = (char)c;
-    }
-    out[len] = '\0';
-    return true;
+    return tws_percent_decode(p, (size_t)(end - p), out, TWS_PROXY_LOGIN_MAX + 1) == TWS_OK;
 }
 
 static char lower(char c)
@@ -100,8 +76,8 @@ static const char *parse_login(const char *p, const char *at, struct tws_proxy_u
 
     if (end == p)
         return "the user name is empty";
-    if (!decode(p, (size_t)(end - p), out->user) ||
-        (colon != NULL && !decode(colon + 1, (size_t)(at - colon - 1), out->password)))
+    if (!take_login(p, end, out->user) ||
+        (colon != NULL && !take_login(colon + 1, at, out->password)))
         return "user or password is above 255 characters, or has a % that is not %XX";
     if (strchr(out->user, ':') != NULL && out->kind == TWS_PROXY_HTTP)
         return "the user name has a colon, which Basic authentication cannot carry";

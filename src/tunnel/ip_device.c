@@ -150,15 +150,10 @@ tws_err tws_ip_device_set_mtu(struct tws_ip_device *d, uint32_t mtu)
     return complain(d, what, how);
 }
 
-static bool same(const struct tws_prefix *a, const struct tws_prefix *b)
-{
-    return a->bits == b->bits && tws_ip_equal(&a->ip, &b->ip);
-}
-
 static bool is_among(const struct tws_prefix *a, const struct tws_prefix *list, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        if (same(a, &list[i]))
+        if (tws_prefix_equal(a, &list[i]))
             return true;
     return false;
 }

@@ -74,33 +74,10 @@ static bool step(struct tws_ip *ip)
     return false;
 }
 
-/* `net` is an address and the length of its network. */
-static bool is_within(const struct tws_prefix *net, const struct tws_ip *ip)
-{
-    for (size_t bit = 0; bit < net->bits; bit++)
-        if (((ip->bytes[bit / 8] ^ net->ip.bytes[bit / 8]) >> (7 - bit % 8) & 1) != 0)
-            return false;
-    return ip->family == net->ip.family;
-}
-
-static struct tws_ip edge(const struct tws_prefix *net, bool last)
-{
-    struct tws_ip ip = net->ip;
-
-    for (size_t bit = net->bits; bit < whole(&ip); bit++) {
-        uint8_t mask = (uint8_t)(0x80u >> bit % 8);
-        if (last)
-            ip.bytes[bit / 8] |= mask;
-        else
-            ip.bytes[bit / 8] &= (uint8_t)~mask;
-    }
-    return ip;
-}
-
 /* The network's own name and its broadcast address are no host's, but of the smallest networks. */
 static bool is_edge(const struct tws_prefix *net, const struct tws_ip *ip)
 {
-    struct tws_ip first = edge(net, false), last = edge(net, true);
+    struct tws_ip first = tws_prefix_first(net), last = tws_prefix_last(net);
 
     if (net->bits + 1 >= whole(ip))
         return false;
@@ -110,7 +87,7 @@ static bool is_edge(const struct tws_prefix *net, const struct tws_ip *ip)
 static bool is_in_pool(const struct tws_tun_port *port, const struct tws_prefix *net,
                        const struct tws_ip *ip)
 {
-    return is_within(net, ip) && !is_edge(net, ip) && !is_reserved(port->hub, ip) &&
+    return tws_prefix_contains(net, ip) && !is_edge(net, ip) && !is_reserved(port->hub, ip) &&
            is_free(port, ip);
 }
 
@@ -120,10 +97,10 @@ static bool take_next(struct tws_tun_port *port, size_t i, struct tws_prefix *ou
     struct tws_ip *at = &port->hub->next[i];
 
     if (at->family == 0)
-        *at = edge(net, false);
+        *at = tws_prefix_first(net);
     for (int tries = 0; tries < TRIES; tries++) {
-        if (!step(at) || !is_within(net, at))
-            *at = edge(net, false);
+        if (!step(at) || !tws_prefix_contains(net, at))
+            *at = tws_prefix_first(net);
         if (is_in_pool(port, net, at)) {
             *out = (struct tws_prefix){.ip = *at, .bits = net->bits};
             return true;
@@ -157,7 +134,7 @@ static bool from_pool(struct tws_tun_port *port, uint8_t family, const struct tw
 static struct tws_prefix as_address(const struct tws_ip_hub *hub, const struct tws_ip *ip)
 {
     for (size_t i = 0; i < hub->nnets; i++)
-        if (is_within(&hub->nets[i], ip))
+        if (tws_prefix_contains(&hub->nets[i], ip))
             return (struct tws_prefix){.ip = *ip, .bits = hub->nets[i].bits};
     return host(ip);
 }
@@ -201,7 +178,7 @@ static bool choose(struct tws_tun_port *port, const struct tws_user *u, uint8_t 
 static bool lies_in_device(const struct tws_ip_hub *hub, const struct tws_prefix *p)
 {
     for (size_t i = 0; i < hub->nnets; i++)
-        if (p->bits >= hub->nets[i].bits && is_within(&hub->nets[i], &p->ip))
+        if (p->bits >= hub->nets[i].bits && tws_prefix_contains(&hub->nets[i], &p->ip))
             return true;
     return false;
 }
@@ -281,7 +258,7 @@ static bool may_have(const struct tws_tun_port *port, const struct tws_user *u,
     if (!u->tun_pool || p->bits != whole(&p->ip) || is_reserved(port->hub, &p->ip))
         return false;
     for (size_t i = 0; i < hub->nnets; i++)
-        if (is_within(&hub->nets[i], &p->ip))
+        if (tws_prefix_contains(&hub->nets[i], &p->ip))
             return true;
     return false;
 }

@@ -29,11 +29,6 @@ static uint32_t hash(const struct tws_prefix *p)
     return h ^ h >> 15;
 }
 
-static bool same(const struct tws_prefix *a, const struct tws_prefix *b)
-{
-    return a->bits == b->bits && tws_ip_equal(&a->ip, &b->ip);
-}
-
 static int column(const struct tws_ip *ip)
 {
     return ip->family == 4 ? 0 : 1;
@@ -68,7 +63,7 @@ static struct tws_ip_entry *look_up(const struct tws_ip_table *t, const struct t
     TWS_LIST_EACH(it, next, &t->buckets[hash(p) & t->mask])
     {
         struct tws_ip_entry *e = TWS_CONTAINER(it, struct tws_ip_entry, entry_node);
-        if (same(&e->prefix, p))
+        if (tws_prefix_equal(&e->prefix, p))
             return e;
     }
     return NULL;

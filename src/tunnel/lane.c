@@ -278,15 +278,10 @@ void tws_lane_dial(struct tws_lane *l, uint64_t now)
 
 /* ---- configuration ---- */
 
-static bool same_text(const char *a, const char *b)
-{
-    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
-}
-
 bool tws_lane_is(const struct tws_lane *l, const struct tws_uplink *u)
 {
     return strcmp(l->name, u->name != NULL ? u->name : "") == 0 &&
-           same_text(l->interface, u->interface) && tws_ip_equal(&l->source, &u->source);
+           tws_text_equal(l->interface, u->interface) && tws_ip_equal(&l->source, &u->source);
 }
 
 static void tell_role(const struct tws_lane *l, struct tws_live_link *ll)

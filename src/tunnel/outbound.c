@@ -2,6 +2,7 @@
 #include "tws/tunnel/outbound.h"
 
 #include "tws/base/secret.h"
+#include "tws/base/text.h"
 
 #include <stddef.h>
 #include <stdlib.h>
@@ -47,15 +48,10 @@ tws_err tws_outbound_copy(const struct tws_outbound *from, struct tws_outbound *
     return TWS_NOMEM;
 }
 
-static bool same_text(const char *a, const char *b)
-{
-    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
-}
-
 bool tws_outbound_equal(const struct tws_outbound *a, const struct tws_outbound *b)
 {
     for (size_t i = 0; i < TEXTS; i++)
-        if (!same_text(text_of(a, i), text_of(b, i)))
+        if (!tws_text_equal(text_of(a, i), text_of(b, i)))
             return false;
     return a->insecure == b->insecure && a->tls13 == b->tls13 && tws_pins_equal(&a->pins, &b->pins);
 }

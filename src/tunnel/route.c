@@ -2,6 +2,7 @@
 #include "client_handshake_priv.h"
 
 #include "tws/base/secret.h"
+#include "tws/base/text.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -25,11 +26,6 @@ tws_err tws_route_copy(const struct tws_client_config *cfg, const struct tws_end
     return TWS_NOMEM;
 }
 
-static bool same_text(const char *a, const char *b)
-{
-    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
-}
-
 static bool same_addresses(const struct tws_addresses *a, const struct tws_addresses *b)
 {
     if (a->n != b->n)
@@ -44,10 +40,10 @@ bool tws_route_is(const struct tws_route *r, const struct tws_client_config *cfg
                   const struct tws_endpoint *e)
 {
     return r->tls == e->tls && r->server.port == e->server.port &&
-           same_text(r->server.host, e->server.host) && same_text(r->path, e->path) &&
-           same_text(r->proxy, e->proxy) && same_addresses(&r->at, &e->at) &&
+           tws_text_equal(r->server.host, e->server.host) && tws_text_equal(r->path, e->path) &&
+           tws_text_equal(r->proxy, e->proxy) && same_addresses(&r->at, &e->at) &&
            same_addresses(&r->proxy_at, &e->proxy_at) &&
-           tws_outbound_equal(&r->outbound, &cfg->outbound) && same_text(r->name, cfg->name) &&
+           tws_outbound_equal(&r->outbound, &cfg->outbound) && tws_text_equal(r->name, cfg->name) &&
            memcmp(r->key.id, cfg->key.id, sizeof r->key.id) == 0 &&
            tws_equal_secret(r->key.psk, cfg->key.psk, sizeof r->key.psk);
 }

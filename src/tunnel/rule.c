@@ -46,21 +46,11 @@ static struct tws_prefix unmap_prefix(struct tws_prefix p)
     return p;
 }
 
-static struct tws_ip last_address(const struct tws_prefix *p)
-{
-    struct tws_ip last = p->ip;
-    unsigned bits = last.family == 4 ? 32 : 128;
-
-    for (unsigned i = p->bits; i < bits; i++)
-        last.bytes[i / 8] |= (uint8_t)(0x80u >> i % 8);
-    return last;
-}
-
 /* A kind is a block of addresses (multicast ends with broadcast): a prefix lies within it when
  * both its ends do. */
 static bool lies_within(const struct tws_prefix *p, enum kind kind)
 {
-    struct tws_ip last = last_address(p);
+    struct tws_ip last = tws_prefix_last(p);
 
     return kind_of(&p->ip) == kind && kind_of(&last) == kind;
 }

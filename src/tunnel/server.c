@@ -4,6 +4,7 @@
 #include "server_priv.h"
 
 #include "tws/base/log.h"
+#include "tws/base/text.h"
 #include "tws/crypto/random.h"
 #include "tws/net/capability.h"
 #include "tws/net/listener.h"
@@ -130,18 +131,12 @@ static void update_accounts(struct tws_server *s, const struct tws_server_config
 
 /* ---- reload ---- */
 
-static bool same_text(const char *a, const char *b)
-{
-    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
-}
-
 static bool same_proxies(const struct tws_server_config *a, const struct tws_server_config *b)
 {
     if (a->ntrusted_proxies != b->ntrusted_proxies)
         return false;
     for (size_t i = 0; i < a->ntrusted_proxies; i++)
-        if (a->trusted_proxies[i].bits != b->trusted_proxies[i].bits ||
-            !tws_ip_equal(&a->trusted_proxies[i].ip, &b->trusted_proxies[i].ip))
+        if (!tws_prefix_equal(&a->trusted_proxies[i], &b->trusted_proxies[i]))
             return false;
     return true;
 }
@@ -150,11 +145,10 @@ static bool same_tun(const struct tws_tun_config *a, const struct tws_tun_config
 {
     if (a == NULL || b == NULL)
         return a == b;
-    if (!same_text(a->device, b->device) || a->mtu != b->mtu || a->naddresses != b->naddresses)
+    if (!tws_text_equal(a->device, b->device) || a->mtu != b->mtu || a->naddresses != b->naddresses)
         return false;
     for (size_t i = 0; i < a->naddresses; i++)
-        if (a->addresses[i].bits != b->addresses[i].bits ||
-            !tws_ip_equal(&a->addresses[i].ip, &b->addresses[i].ip))
+        if (!tws_prefix_equal(&a->addresses[i], &b->addresses[i]))
             return false;
     return true;
 }
@@ -163,8 +157,8 @@ static void warn_of_restart(const struct tws_server_config *old,
                             const struct tws_server_config *next)
 {
     if (old->listen.type != next->listen.type || strcmp(old->listen.name, next->listen.name) != 0 ||
-        old->listen.port != next->listen.port || !same_text(old->path, next->path) ||
-        !same_text(old->decoy, next->decoy) || !same_proxies(old, next) ||
+        old->listen.port != next->listen.port || !tws_text_equal(old->path, next->path) ||
+        !tws_text_equal(old->decoy, next->decoy) || !same_proxies(old, next) ||
         !same_tun(old->tun, next->tun))
         tws_log(
             TWS_LOG_WARN, "reload incomplete",

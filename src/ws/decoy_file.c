@@ -7,6 +7,7 @@
  */
 #include "decoy_priv.h"
 
+#include "tws/base/text.h"
 #include "tws/net/socket.h"
 
 #include <errno.h>
@@ -70,36 +71,6 @@ static const char *type_of(const char *path)
     return "application/octet-stream";
 }
 
-static int hex(uint8_t c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* Undoes percent-encoding; false: malformed, too long, or with a NUL. */
-static bool decode(struct tws_span in, char *out, size_t cap)
-{
-    size_t n = 0;
-
-    for (size_t i = 0; i < in.n; i++) {
-        int c = in.p[i];
-
-        if (c == '%') {
-            if (i + 2 >= in.n || hex(in.p[i + 1]) < 0 || hex(in.p[i + 2]) < 0)
-                return false;
-            c = hex(in.p[i + 1]) * 16 + hex(in.p[i + 2]);
-            i += 2;
-        }
-        if (c == '\0' || n + 1 >= cap)
-            return false;
-        out[n++] = (char)c;
-    }
-    out[n] = '\0';
-    return true;
-}
-
 /* Every component is a plain name; the last may be empty (a directory). */
 static bool is_tame(const char *path)
 {
@@ -109,6 +80,14 @@ static bool is_tame(const char *path)
         if (*p == '/' && (p[1] == '.' || p[1] == '/'))
             return false;
     return true;
+}
+
+/* The path as a file system has it; false: malformed, too long, or not tame. */
+static bool take_path(const struct tws_http_head *head, char *out, size_t cap)
+{
+    struct tws_span in = tws_http_head_path(head);
+
+    return tws_percent_decode((const char *)in.p, in.n, out, cap) == TWS_OK && is_tame(out);
 }
 
 /* The file for a path, or -1; its name for the type in `path`. */
@@ -181,7 +160,7 @@ static void choose(struct answer *a, const char *root, const struct tws_http_hea
     }
     with_body = !method_is(head, "HEAD");
     if (root == NULL || (with_body && !method_is(head, "GET")) ||
-        !decode(tws_http_head_path(head), path, sizeof(path)) || !is_tame(path)) {
+        !take_path(head, path, sizeof(path))) {
         format_error(a, "404 Not Found", with_body);
         return;
     }

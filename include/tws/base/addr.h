@@ -50,7 +50,11 @@ bool tws_ip_is_unspecified(const struct tws_ip *ip); /* and 0.0.0.0/8 */
 /* "10.0.0.0/8", "::1"; a bare address is its whole length. One inside ::ffff:0:0/96 becomes IPv4.
  * TWS_ABSENT: not a prefix, or host bits are set. */
 TWS_MUST_USE tws_err tws_prefix_parse(const char *text, struct tws_prefix *out);
-/* `ip` is unmapped first. */
+bool tws_prefix_equal(const struct tws_prefix *a, const struct tws_prefix *b);
+/* Its first and its last address; host bits may be set in these two. */
+struct tws_ip tws_prefix_first(const struct tws_prefix *p);
+struct tws_ip tws_prefix_last(const struct tws_prefix *p);
+/* `ip` is unmapped first; host bits may be set. */
 bool tws_prefix_contains(const struct tws_prefix *p, const struct tws_ip *ip);
 /* Every address of `q` is in `p` too; two prefixes that share an address are so, one way round. */
 bool tws_prefix_covers(const struct tws_prefix *p, const struct tws_prefix *q);

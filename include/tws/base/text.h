@@ -10,8 +10,12 @@
 
 #include "tws/base/err.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+/* Of the same characters, or both NULL. */
+bool tws_text_equal(const char *a, const char *b);
 
 /* All four readers: TWS_ABSENT: not of that form; TWS_FULL: greater than `max`. */
 
@@ -26,6 +30,8 @@ TWS_MUST_USE tws_err tws_text_size(const char *text, uint64_t max, uint64_t *out
 __attribute__((format(printf, 3, 4))) TWS_MUST_USE tws_err tws_text_format(char *out, size_t cap,
                                                                            const char *fmt, ...);
 
+/* The value of a hex digit of either case; -1: it is none. */
+int tws_hex_digit(unsigned char c);
 /* Lower-case hex with NUL, 2n + 1 bytes. TWS_FULL: `cap` is less. */
 TWS_MUST_USE tws_err tws_hex_encode(const void *in, size_t n, char *out, size_t cap);
 /* Exactly 2n hex digits, of either case, into n bytes. TWS_ABSENT. */
@@ -38,6 +44,10 @@ TWS_MUST_USE tws_err tws_base64url_encode(const void *in, size_t n, char *out, s
 /* Exactly n bytes; unused bits at the end must be 0, so that each value has one text. TWS_ABSENT:
  * it is not that; what `out` holds is then of no use. */
 TWS_MUST_USE tws_err tws_base64url_decode(const char *text, void *out, size_t n);
+
+/* Undoes percent-encoding (RFC 3986, 2.1), and ends it with NUL. TWS_ABSENT: malformed, or with a
+ * NUL in it; TWS_FULL: `cap` is less. */
+TWS_MUST_USE tws_err tws_percent_decode(const char *in, size_t n, char *out, size_t cap);
 
 /* Of the `n` words the one that is the fewest edits (Damerau-Levenshtein, neighbours swapped count
  * one) away from `word`, or NULL if none is near: at most a third of its length, at least one. */

@@ -223,6 +223,38 @@ START_TEST(a_prefix_covers_what_begins_with_its_bits_and_is_no_shorter)
 }
 END_TEST
 
+static const struct {
+    const char *ip;
+    uint8_t bits;
+    const char *first, *last;
+} ends[] = {
+    {"10.1.2.3", 0, "0.0.0.0", "255.255.255.255"},
+    {"10.1.2.3", 22, "10.1.0.0", "10.1.3.255"},
+    {"10.1.2.3", 32, "10.1.2.3", "10.1.2.3"},
+    {"fd01::1", 64, "fd01::", "fd01::ffff:ffff:ffff:ffff"},
+    {"fd01::1", 127, "fd01::", "fd01::1"},
+};
+
+START_TEST(a_prefix_has_a_first_and_a_last_address)
+{
+    const struct tws_prefix p = {ip(ends[_i].ip), ends[_i].bits};
+    const struct tws_ip expected[] = {ip(ends[_i].first), ip(ends[_i].last)};
+    struct tws_ip first = tws_prefix_first(&p), last = tws_prefix_last(&p);
+
+    ck_assert(tws_ip_equal(&first, &expected[0]));
+    ck_assert(tws_ip_equal(&last, &expected[1]));
+}
+END_TEST
+
+START_TEST(equal_prefixes_have_the_same_length)
+{
+    struct tws_prefix p = {ip("10.0.0.0"), 8}, longer = {ip("10.0.0.0"), 9};
+
+    ck_assert(tws_prefix_equal(&p, &p));
+    ck_assert(!tws_prefix_equal(&p, &longer));
+}
+END_TEST
+
 START_TEST(a_prefix_is_written_as_it_was_read)
 {
     static const char *const texts[] = {"10.0.0.0/8", "0.0.0.0/0", "2001:db8::/32", "::1/128"};
@@ -353,6 +385,8 @@ int main(void)
     tcase_add_loop_test(tc, a_prefix_contains_what_shares_its_bits, 0, COUNT_OF(prefixes));
     tcase_add_loop_test(tc, a_prefix_covers_what_begins_with_its_bits_and_is_no_shorter, 0,
                         COUNT_OF(nested));
+    tcase_add_loop_test(tc, a_prefix_has_a_first_and_a_last_address, 0, COUNT_OF(ends));
+    tcase_add_test(tc, equal_prefixes_have_the_same_length);
     tcase_add_test(tc, a_prefix_is_written_as_it_was_read);
     tcase_add_loop_test(tc, what_is_not_a_prefix_is_refused, 0, COUNT_OF(bad_prefixes));
     tcase_add_loop_test(tc, host_and_port_are_parted_and_joined, 0, COUNT_OF(hostports));

@@ -119,6 +119,34 @@ START_TEST(hex_of_another_length_or_alphabet_is_refused)
 END_TEST
 
 static const struct {
+    const char *text, *out;
+    tws_err err;
+} percents[] = {
+    {"", "", TWS_OK},           {"a%20b%2F", "a b/", TWS_OK}, {"%ff%FF", "\xff\xff", TWS_OK},
+    {"12345", "12345", TWS_OK}, {"123456", NULL, TWS_FULL},   {"%", NULL, TWS_ABSENT},
+    {"%4", NULL, TWS_ABSENT},   {"%4g", NULL, TWS_ABSENT},    {"%00", NULL, TWS_ABSENT},
+};
+
+START_TEST(percent_encoding_is_undone_or_refused)
+{
+    char out[6];
+
+    ck_assert_int_eq(
+        tws_percent_decode(percents[_i].text, strlen(percents[_i].text), out, sizeof out),
+        percents[_i].err);
+    if (percents[_i].out != NULL)
+        ck_assert_str_eq(out, percents[_i].out);
+}
+END_TEST
+
+START_TEST(no_text_equals_only_no_text)
+{
+    ck_assert(tws_text_equal(NULL, NULL) && tws_text_equal("a", "a"));
+    ck_assert(!tws_text_equal(NULL, "") && !tws_text_equal("", NULL) && !tws_text_equal("a", "b"));
+}
+END_TEST
+
+static const struct {
     const char *bytes, *text;
 } base64s[] = {
     {"", ""},           {"f", "Zg"},          {"fo", "Zm8"},          {"foo", "Zm9v"},
@@ -194,6 +222,8 @@ int main(void)
     tcase_add_test(tc, formatting_fits_or_fails);
     tcase_add_test(tc, hex_goes_there_and_back);
     tcase_add_loop_test(tc, hex_of_another_length_or_alphabet_is_refused, 0, COUNT_OF(bad_hex));
+    tcase_add_loop_test(tc, percent_encoding_is_undone_or_refused, 0, COUNT_OF(percents));
+    tcase_add_test(tc, no_text_equals_only_no_text);
     tcase_add_loop_test(tc, base64url_has_one_text_for_each_value, 0, COUNT_OF(base64s));
     tcase_add_loop_test(tc, base64url_with_padding_stray_bits_or_another_length_is_refused, 0,
                         COUNT_OF(bad_base64s));
