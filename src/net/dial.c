@@ -5,14 +5,6 @@
 #include <netinet/in.h>
 #include <string.h>
 
-static int set_transparent(int fd, int family)
-{
-    int level = family == AF_INET ? IPPROTO_IP : IPPROTO_IPV6;
-    int option = family == AF_INET ? IP_TRANSPARENT : IPV6_TRANSPARENT;
-
-    return setsockopt(fd, level, option, &(int){1}, sizeof(int)) == 0 ? 0 : errno;
-}
-
 static int bind_to(int fd, const struct tws_ip *ip, uint16_t port)
 {
     struct tws_sockaddr sa;
@@ -29,7 +21,7 @@ static int bind_source(int fd, int family, const struct tws_connect_from *from,
     if ((from->ip.family == 4) != (family == AF_INET))
         return EAFNOSUPPORT;
     if (from->transparent)
-        error = set_transparent(fd, family);
+        error = tws_socket_set_transparent(fd, family) == TWS_OK ? 0 : errno;
     if (error == 0 && from->port != 0 && port != TWS_DIAL_ANY_PORT) {
         if (port == TWS_DIAL_SHARED_PORT)
             setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
@@ -92,20 +84,6 @@ int tws_dial(const struct tws_sockaddr *to, const struct tws_connect_from *from,
     return error;
 }
 
-/*
- * A connect to a local port of the ephemeral range that nobody listens on may be given that very
- * port as its own, and then TCP's simultaneous open connects it to itself.
- */
-static bool is_same(const struct tws_sockaddr *own, const struct tws_sockaddr *to)
-{
-    struct tws_ip a, b;
-    uint16_t own_port, port;
-
-    tws_sockaddr_get(own, &a, &own_port);
-    tws_sockaddr_get(to, &b, &port);
-    return a.family != 0 && own_port == port && tws_ip_equal(&a, &b);
-}
-
 static int ask_kernel(int fd)
 {
     struct sockaddr_storage peer;
@@ -127,7 +105,9 @@ int tws_dial_outcome(int fd, unsigned events, const struct tws_sockaddr *to,
     if (error != 0)
         return error;
     *own = tws_socket_address(fd);
-    return own->len != 0 && is_same(own, to) ? ECONNREFUSED : 0;
+    /* A connect to a local port of the ephemeral range that nobody listens on may be given that
+     * very port as its own, and then TCP's simultaneous open connects it to itself. */
+    return tws_sockaddr_equal(own, to) ? ECONNREFUSED : 0;
 }
 
 enum tws_connect_failure tws_dial_failure(int error, const struct tws_sockaddr *to)

@@ -12,7 +12,6 @@
 #include "loop_priv.h"
 
 #include "tws/base/log.h"
-#include "tws/net/origdst.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -82,20 +81,6 @@ static void hold_for_shortage(struct tws_listener *l, int error)
     tws_log(TWS_LOG_WARN, "accepting pauses", "listen=%s reason=\"%s\"", text, strerror(error));
 }
 
-/* A dual-stack socket shows IPv4 peers as ::ffff:a.b.c.d; nobody above shall see that. */
-static void unmap(struct tws_sockaddr *sa)
-{
-    struct tws_ip ip;
-    uint16_t port;
-
-    tws_sockaddr_get(sa, &ip, &port);
-    if (ip.family != 6)
-        return;
-    struct tws_ip plain = tws_ip_unmap(ip);
-    if (plain.family == 4)
-        tws_sockaddr_set(sa, &plain, port);
-}
-
 /* Whether there may be more to accept. */
 static bool accept_one(struct tws_listener *l, struct bound *b)
 {
@@ -112,7 +97,7 @@ static bool accept_one(struct tws_listener *l, struct bound *b)
     }
     if (peer.ss.ss_family == AF_UNIX) /* inherits nothing */
         tws_socket_set_urgent_inline(fd);
-    unmap(&peer);
+    tws_sockaddr_unmap(&peer); /* a dual-stack socket's IPv4 peers: nobody above shall see that */
     l->on_accept(l->arg, fd, &peer);
     return true;
 }

@@ -54,6 +54,29 @@ void tws_sockaddr_set(struct tws_sockaddr *sa, const struct tws_ip *ip, uint16_t
     }
 }
 
+bool tws_sockaddr_equal(const struct tws_sockaddr *a, const struct tws_sockaddr *b)
+{
+    struct tws_ip ip_a, ip_b;
+    uint16_t port_a, port_b;
+
+    tws_sockaddr_get(a, &ip_a, &port_a);
+    tws_sockaddr_get(b, &ip_b, &port_b);
+    return ip_a.family != 0 && port_a == port_b && tws_ip_equal(&ip_a, &ip_b);
+}
+
+void tws_sockaddr_unmap(struct tws_sockaddr *sa)
+{
+    struct tws_ip ip;
+    uint16_t port;
+
+    tws_sockaddr_get(sa, &ip, &port);
+    if (ip.family != 6)
+        return;
+    ip = tws_ip_unmap(ip);
+    if (ip.family == 4)
+        tws_sockaddr_set(sa, &ip, port);
+}
+
 tws_err tws_sockaddr_set_unix(struct tws_sockaddr *sa, const char *path)
 {
     struct sockaddr_un un = {.sun_family = AF_UNIX};
@@ -161,6 +184,18 @@ void tws_socket_set_keepalive(int fd)
 void tws_socket_set_notsent_lowat(int fd, int bytes)
 {
     set_int(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, bytes);
+}
+
+tws_err tws_socket_set_transparent(int fd, int family)
+{
+    int on = 1;
+
+    /* A dual-stack socket has both kinds of packets. */
+    if (family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_TRANSPARENT, &on, sizeof on) != 0)
+        return TWS_SYS;
+    return setsockopt(fd, IPPROTO_IP, IP_TRANSPARENT, &on, sizeof on) == 0 || family == AF_INET6
+               ? TWS_OK
+               : TWS_SYS;
 }
 
 void tws_socket_set_abort(int fd)

@@ -5,7 +5,7 @@
  */
 #include "answerers_priv.h"
 
-#include "tws/net/origdst.h"
+#include "tws/net/socket.h"
 #include "tws/net/udp.h"
 #include "tws/tunnel/footprint.h"
 

@@ -59,23 +59,13 @@ static void on_tcp(struct tws_io *io, unsigned events)
 
 /* ---- datagrams ---- */
 
-static bool same_peer(const struct tws_sockaddr *a, const struct tws_sockaddr *b)
-{
-    struct tws_ip ip_a, ip_b;
-    uint16_t port_a, port_b;
-
-    tws_sockaddr_get(a, &ip_a, &port_a);
-    tws_sockaddr_get(b, &ip_b, &port_b);
-    return port_a == port_b && tws_ip_equal(&ip_a, &ip_b);
-}
-
 static bool is_client(struct association *a, const struct tws_sockaddr *peer)
 {
     struct tws_ip ip;
     uint16_t port;
 
     if (a->peer.len > 0)
-        return same_peer(&a->peer, peer);
+        return tws_sockaddr_equal(&a->peer, peer);
     tws_sockaddr_get(peer, &ip, &port);
     ip = tws_ip_unmap(ip);
     if (!tws_ip_equal(&ip, &a->client))

@@ -3,7 +3,7 @@
 #include "caught_udp_priv.h"
 #include "flow_table_priv.h"
 
-#include "tws/net/origdst.h"
+#include "tws/net/socket.h"
 #include "tws/net/udp.h"
 #include "tws/proto/frame.h"
 #include "tws/tunnel/footprint.h"

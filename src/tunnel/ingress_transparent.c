@@ -87,16 +87,6 @@ void tws_inlet_catch(const struct tws_inlet *l, const struct tws_forward *conf,
 
 /* ---- where a connection goes ---- */
 
-static bool same(const struct tws_sockaddr *a, const struct tws_sockaddr *b)
-{
-    struct tws_ip ip, other;
-    uint16_t port, other_port;
-
-    tws_sockaddr_get(a, &ip, &port);
-    tws_sockaddr_get(b, &other, &other_port);
-    return port == other_port && tws_ip_equal(&ip, &other);
-}
-
 /* Nothing was changed about it, and it came: it was made to this socket. */
 static bool was_made_to_us(const struct tws_inlet *l, int fd, const struct tws_sockaddr *to)
 {
@@ -105,7 +95,7 @@ static bool was_made_to_us(const struct tws_inlet *l, int fd, const struct tws_s
     uint16_t port, own_port;
 
     if (!l->conf->tproxy)
-        return tws_origdst_own(fd, &own) != TWS_OK || same(&own, to);
+        return tws_origdst_own(fd, &own) != TWS_OK || tws_sockaddr_equal(&own, to);
     tws_listener_address(l->listener, &own);
     tws_sockaddr_get(&own, &ip, &own_port);
     tws_sockaddr_get(to, &ip, &port);

@@ -15,8 +15,4 @@ TWS_MUST_USE tws_err tws_origdst_redirected(int fd, struct tws_sockaddr *out);
 /* Of a connection caught by TPROXY: the socket's own address. TWS_SYS. */
 TWS_MUST_USE tws_err tws_origdst_own(int fd, struct tws_sockaddr *out);
 
-/* Lets a socket of `family` take what TPROXY gives it, and be bound to addresses that are not this
- * machine's. TWS_SYS: EPERM without CAP_NET_ADMIN. */
-TWS_MUST_USE tws_err tws_socket_set_transparent(int fd, int family);
-
 #endif

@@ -17,6 +17,10 @@ struct tws_sockaddr {
 /* IP and port of an AF_INET or AF_INET6 address; family 0 otherwise. */
 void tws_sockaddr_get(const struct tws_sockaddr *sa, struct tws_ip *ip, uint16_t *port);
 void tws_sockaddr_set(struct tws_sockaddr *sa, const struct tws_ip *ip, uint16_t port);
+/* Whether both have the same IP and port; false of what has no IP. */
+bool tws_sockaddr_equal(const struct tws_sockaddr *a, const struct tws_sockaddr *b);
+/* ::ffff:a.b.c.d, as a dual-stack socket has IPv4 peers, becomes a.b.c.d; all else stays. */
+void tws_sockaddr_unmap(struct tws_sockaddr *sa);
 /* "/run/x.sock", or "@name" in Linux's abstract namespace. TWS_SYS: EINVAL (empty), ENAMETOOLONG.
  */
 TWS_MUST_USE tws_err tws_sockaddr_set_unix(struct tws_sockaddr *sa, const char *path);
@@ -39,6 +43,9 @@ void tws_socket_set_urgent_inline(int fd);
 void tws_socket_set_quickack(int fd, bool quick);
 void tws_socket_set_keepalive(int fd); /* 60 s idle, 15 s apart, 4 probes */
 void tws_socket_set_notsent_lowat(int fd, int bytes);
+/* Lets a socket of `family` take what TPROXY gives it, and be bound to addresses that are not this
+ * machine's. TWS_SYS: EPERM without CAP_NET_ADMIN. */
+TWS_MUST_USE tws_err tws_socket_set_transparent(int fd, int family);
 /* close() now answers with RST: SO_LINGER 0. */
 void tws_socket_set_abort(int fd);
 /* The pending error of a socket (SO_ERROR), which is cleared; 0: none. */

@@ -43,6 +43,33 @@ START_TEST(an_ip_and_port_go_there_and_back)
 }
 END_TEST
 
+static struct tws_sockaddr address(const char *text, uint16_t port)
+{
+    struct tws_sockaddr sa;
+    struct tws_ip ip;
+
+    ck_assert_int_eq(tws_ip_parse(text, &ip), TWS_OK);
+    tws_sockaddr_set(&sa, &ip, port);
+    return sa;
+}
+
+START_TEST(equal_is_the_same_ip_and_port_once_unmapped)
+{
+    struct tws_sockaddr plain = address("10.1.2.3", 80), mapped = address("::ffff:10.1.2.3", 80);
+    struct tws_sockaddr v6 = address("::1", 80), other = address("10.1.2.3", 81), unix_socket;
+
+    ck_assert_int_eq(tws_sockaddr_set_unix(&unix_socket, "/run/x.sock"), TWS_OK);
+    ck_assert(!tws_sockaddr_equal(&plain, &mapped) && !tws_sockaddr_equal(&plain, &other));
+    ck_assert(!tws_sockaddr_equal(&unix_socket, &unix_socket));
+    tws_sockaddr_unmap(&mapped);
+    ck_assert(tws_sockaddr_equal(&plain, &mapped));
+    tws_sockaddr_unmap(&v6);
+    ck_assert_int_eq(v6.ss.ss_family, AF_INET6);
+    tws_sockaddr_unmap(&unix_socket);
+    ck_assert_int_eq(unix_socket.ss.ss_family, AF_UNIX);
+}
+END_TEST
+
 START_TEST(a_unix_address_has_no_ip_and_is_written_as_its_path)
 {
     struct tws_sockaddr sa;
@@ -148,6 +175,7 @@ int main(void)
 {
     TCase *tc = tcase_create("socket");
     tcase_add_loop_test(tc, an_ip_and_port_go_there_and_back, 0, COUNT_OF(addresses));
+    tcase_add_test(tc, equal_is_the_same_ip_and_port_once_unmapped);
     tcase_add_test(tc, a_unix_address_has_no_ip_and_is_written_as_its_path);
     tcase_add_test(tc, a_unix_path_that_does_not_fit_is_refused);
     tcase_add_test(tc, an_unnamed_unix_peer_and_an_unknown_family_can_be_written);
