@@ -23,11 +23,14 @@
 #define RANK_US        128u      /* delays that differ by less are equal */
 #define FRESH_EXTRA    65536u    /* in-flight bytes that quiet channels may add to the bound */
 #define SLOW_RATE      64000000u /* bytes/s of all links together; on faster ways nothing waits */
+#define UNTRIED_RATE   12500000u /* what a link may have that has shown nothing yet */
 #define NEAR_US        2000u     /* likewise with a round trip of less */
 #define TYPED_US       5000000u  /* bulk keeps off a link that long after something small */
 #define BULK_US        1000000u  /* a link has bulk that long after the last of it */
 #define BACK_US        5000000u  /* and then may come back for as long, */
-#define BACK_EACH_US   100000u   /* a channel at a time */
+#define TURN_US        1000u /* while one has room, others take datagrams that come so much later */
+#define LATE_US        10000u  /* a datagram may be overtaken by those sent that long after it */
+#define BACK_EACH_US   100000u /* a channel at a time */
 
 /* How long a byte waits on the link, in microseconds, before it starts on its way. */
 static uint64_t queue_delay(const struct tws_link *l)
@@ -272,6 +275,19 @@ static struct tws_link *better(struct tws_link *l, const struct tws_channel *ch,
     return ch->burst < TWS_QUANTUM ? better_for_quiet(l, now) : better_for_busy(l, now);
 }
 
+/* A message is processed when all of it has come, and what is urgent waits behind it: on a slow way
+ * it holds no more than the way carries in a moment. */
+static size_t message_size(const struct tws_link *l)
+{
+    uint64_t rate = tws_path_rate(&l->path), bytes;
+
+    /* Nearly always; and a division for each message is more than it is worth. */
+    if (!l->path.estimated || rate > l->s->cfg.max_message * (UINT64_C(1000000) / MESSAGE_US))
+        return l->s->cfg.max_message;
+    bytes = rate * MESSAGE_US / 1000000u;
+    return bytes < MESSAGE_LEAST ? MESSAGE_LEAST : (size_t)bytes;
+}
+
 /* ---- bond: earliest expected delivery ---- */
 
 /* When bytes given to the link now are expected at the peer, from now. */
@@ -281,6 +297,38 @@ static uint64_t eta(const struct tws_link *l)
     uint64_t send = rate == 0 ? 0 : l->s->cfg.max_message * UINT64_C(1000000) / rate;
 
     return queue_delay(l) + l->path.min_rtt_us / 2 + send;
+}
+
+/* The same for a datagram, behind all that is on its way: links that are equal are used alike. */
+static uint64_t datagram_eta(const struct tws_link *l)
+{
+    uint64_t rate = l->path.estimated ? tws_path_rate(&l->path) : UNTRIED_RATE;
+
+    return l->path.min_rtt_us / 2 + (l->log.in_flight + message_size(l)) * 1000000u / rate;
+}
+
+/*
+ * Nothing waits for a datagram that comes late, but who sent it may take it for lost. Among links
+ * that have room the earliest takes it, and does not fill its queue first: a congestion control
+ * inside, which keeps queues short, would never come to need the others.
+ */
+static bool datagram_in_time(const struct tws_link *l, uint64_t now)
+{
+    uint64_t mine = datagram_eta(l);
+    struct tws_node *it, *tmp;
+
+    TWS_LIST_EACH(it, tmp, &l->s->links)
+    {
+        const struct tws_link *o = TWS_CONTAINER(it, struct tws_link, link_node);
+        if (!tws_link_usable(o) || penalty(o) > penalty(l))
+            continue;
+        bool room = o->log.in_flight < tws_link_bound(o, now);
+        if (datagram_eta(o) + (room ? TURN_US : LATE_US) >= mine)
+            continue;
+        l->s->turn_waits = l->s->turn_waits || room;
+        return false;
+    }
+    return true;
 }
 
 /*
@@ -310,12 +358,15 @@ static bool in_time(const struct tws_link *l, const struct tws_channel *ch)
 }
 
 /* Whether `l` may serve what is on the session's lists. */
-static bool may_share(const struct tws_link *l, const struct tws_channel *ch)
+static bool may_share(const struct tws_link *l, const struct tws_channel *ch, uint64_t now)
 {
     const struct tws_link *best;
 
-    if (l->role == TWS_ROLE_AVAILABLE && !l->suspect)
-        return l->s->schedule != TWS_SCHEDULE_BOND || in_time(l, ch);
+    if (l->role == TWS_ROLE_AVAILABLE && !l->suspect) {
+        if (l->s->schedule != TWS_SCHEDULE_BOND)
+            return true;
+        return ch->dg.carried ? datagram_in_time(l, now) : in_time(l, ch);
+    }
     best = tws_sched_link(l->s);
     return best != NULL && penalty(l) <= penalty(best);
 }
@@ -328,14 +379,15 @@ static struct tws_channel *first_of(struct tws_node *list)
 }
 
 /* The head of the link's list, or of the session's if the link may serve that. */
-static struct tws_channel *head(struct tws_link *l, struct tws_node *own, struct tws_node *shared)
+static struct tws_channel *head(struct tws_link *l, struct tws_node *own, struct tws_node *shared,
+                                uint64_t now)
 {
     struct tws_channel *ch = first_of(own);
 
     if (ch != NULL)
         return ch;
     ch = first_of(shared);
-    return ch != NULL && may_share(l, ch) ? ch : NULL;
+    return ch != NULL && may_share(l, ch, now) ? ch : NULL;
 }
 
 /* A busy channel whose turn is over goes to the end with a new quantum. */
@@ -352,10 +404,10 @@ struct tws_channel *tws_sched_next(struct tws_link *l, uint64_t now)
     uint64_t bound = tws_link_bound(l, now);
 
     for (;;) {
-        struct tws_channel *ch = head(l, &l->fresh, &s->fresh);
+        struct tws_channel *ch = head(l, &l->fresh, &s->fresh, now);
         bool fresh = ch != NULL;
         if (ch == NULL)
-            ch = head(l, &l->bulk, &s->bulk);
+            ch = head(l, &l->bulk, &s->bulk, now);
         if (ch == NULL || l->log.in_flight >= bound + (fresh ? FRESH_EXTRA : 0))
             return NULL;
         struct tws_link *to = better(l, ch, now);
@@ -377,19 +429,6 @@ static bool single(const struct tws_node *a, const struct tws_node *b)
     return (tws_list_empty(a) || a->next->next == a) && (tws_list_empty(b) || b->next->next == b);
 }
 
-/* A message is processed when all of it has come, and what is urgent waits behind it: on a slow way
- * it holds no more than the way carries in a moment. */
-static size_t message_size(const struct tws_link *l)
-{
-    uint64_t rate = tws_path_rate(&l->path), bytes;
-
-    /* Nearly always; and a division for each message is more than it is worth. */
-    if (!l->path.estimated || rate > l->s->cfg.max_message * (UINT64_C(1000000) / MESSAGE_US))
-        return l->s->cfg.max_message;
-    bytes = rate * MESSAGE_US / 1000000u;
-    return bytes < MESSAGE_LEAST ? MESSAGE_LEAST : (size_t)bytes;
-}
-
 size_t tws_sched_allow(const struct tws_link *l, size_t filled, size_t room, uint64_t now)
 {
     const struct tws_session *s = l->s;
@@ -405,6 +444,8 @@ size_t tws_sched_allow(const struct tws_link *l, size_t filled, size_t room, uin
 
 void tws_sched_charge(struct tws_channel *ch, size_t n, uint64_t now)
 {
+    ch->s->flush_again = ch->s->flush_again || ch->s->turn_waits;
+    ch->s->turn_waits = false;
     ch->deficit -= (int32_t)n;
     ch->burst += (uint32_t)n;
     if (ch->burst > 4 * TWS_QUANTUM)

@@ -184,6 +184,7 @@ struct tws_session {
     uint32_t drain_ms;
     char close_text[128];
     bool goaway_due, flush_again; /* flushing a link gave another one something to send */
+    bool turn_waits;              /* a link left a datagram to one where it comes earlier */
 
     uint64_t suspended_at; /* TWS_NEVER: a link lives */
     bool was_linked;       /* it had a link before */

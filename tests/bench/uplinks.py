@@ -7,6 +7,7 @@ gap       one of two uplinks falls silent: the longest gap in a running transfer
 typed     the same for small messages and redundant: the longest trip
 bond      one flow over two equal uplinks of 50 Mbit/s beside one of them, and MPTCP over the same two
 unequal   the same for 50 and 10 Mbit/s, and for 10 and 100 ms
+tun       bond for one TCP connection over an IP link, beside one of the uplinks; equal ones and unequal ones
 ping      a ping beside 8 bulk flows over one uplink of 50 Mbit/s, 20 ms, with the 2 links of a client that says nothing
 capacity  4 channels at 1 Gbit/s, 100 ms beside 4 plain connections over the same wire"""
 import os
@@ -24,6 +25,9 @@ import tws_e2e  # noqa: E402
 
 QUEUE = 256 << 10
 EQUAL = [{"delay": 5, "rate": 50, "queue": QUEUE}] * 2
+UNEQUAL = {"50 and 10 Mbit/s": [{"delay": 5, "rate": 50, "queue": QUEUE}, {"delay": 5, "rate": 10, "queue": QUEUE}],
+           "10 and 100 ms": [{"delay": 5, "rate": 50, "queue": QUEUE}, {"delay": 50, "rate": 50, "queue": 4 * QUEUE}]}
+TUN_SERVER = "10.9.0.1"
 
 
 def sink(peer):
@@ -115,6 +119,44 @@ def mptcp(wires, seconds, congestion):
         return float(found.group(1)) if found else 0.0
 
 
+def throughput_of_ip(wires, seconds, congestion):
+    """Mbit/s down of a TCP connection inside an IP link that is bonded."""
+    with Site(wires, sysctls={CONGESTION: congestion}, server={"tun": {"device": "tun-s", "address": [f"{TUN_SERVER}/24"]}},
+              schedule="bond") as site:
+        net, tunnel = site.net, site.tunnel
+        tunnel.users[0].update(tun=["pool"], allow=[f"{TUN_SERVER}:*"])
+        tunnel.write_keys()
+        tunnel.client_settings["forwards"].append({"kind": "tun", "device": "tun-c"})
+        for process, start_again, name in ((tunnel.server, tunnel.start_server, net.server),
+                                           (tunnel.client, tunnel.start_client, net.client)):
+            process.stop()
+            with net.inside(name):
+                start_again()
+        tunnel.client.wait_log("tun open")
+        tunnel.client.wait_told(rf"STATUS={site.links} of {site.links} links? up.*")
+        with net.inside(net.server):
+            source = tws_e2e.Service(pour, TUN_SERVER)
+        site.stage.addCleanup(source.close)
+        with net.inside(net.client):
+            peer = tws_e2e.connect(source.port, TUN_SERVER)
+        stream = Stream(peer)
+        time.sleep(3)
+        rate = stream.rate(seconds) / 1e6
+        tws_e2e.reset(peer)
+        return rate
+
+
+def tun(report, options):
+    for congestion in ("bbr", "cubic"):
+        for name, wires in {"two of 50 Mbit/s": EQUAL, **UNEQUAL}.items():
+            best, both = [], []
+            for _ in range(options.rounds or 3):
+                best.append(throughput_of_ip(wires[:1], 6, congestion))
+                both.append(throughput_of_ip(wires, 6, congestion))
+            report.line(f"{congestion}: TCP in an IP link bonded over {name}, beside the best", median(both) / median(best),
+                        "x", best=best, both=both)
+
+
 def bond(report, options):
     for congestion in ("bbr", "cubic"):
         ones, twos, kernels = [], [], []
@@ -129,10 +171,8 @@ def bond(report, options):
 
 
 def unequal(report, options):
-    pairs = {"50 and 10 Mbit/s": [{"delay": 5, "rate": 50, "queue": QUEUE}, {"delay": 5, "rate": 10, "queue": QUEUE}],
-             "10 and 100 ms": [{"delay": 5, "rate": 50, "queue": QUEUE}, {"delay": 50, "rate": 50, "queue": 4 * QUEUE}]}
     for congestion in ("bbr", "cubic"):
-        for name, wires in pairs.items():
+        for name, wires in UNEQUAL.items():
             best, both = [], []
             for _ in range(options.rounds or 3):
                 best.append(throughput(wires[:1], 8, congestion, schedule="bond"))
@@ -228,4 +268,4 @@ def capacity(report, options):
 
 if __name__ == "__main__":
     allow("cubic")
-    main(__doc__, {"gap": gap, "typed": typed, "bond": bond, "unequal": unequal, "ping": ping, "capacity": capacity})
+    main(__doc__, {"gap": gap, "typed": typed, "bond": bond, "unequal": unequal, "tun": tun, "ping": ping, "capacity": capacity})

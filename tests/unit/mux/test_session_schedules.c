@@ -157,6 +157,61 @@ START_TEST(one_channel_goes_over_all_links)
 }
 END_TEST
 
+/* A flow of datagrams that both sides know. With turns, a link takes few messages before the next.
+ */
+static uint32_t send_datagrams(uint64_t count, unsigned turns)
+{
+    struct app *a = side_open_kind(&p.c, TWS_KIND_TUN, 0, false);
+    uint32_t id = a->id;
+
+    pair_pass(&p, 100 * MS, 20 * MS);
+    side_forget(from);
+    a = side_app(from, id);
+    a->size = 1400;
+    side_send(from, a, count, false);
+    for (from->cap = 1; from->cap <= turns; from->cap++)
+        flush();
+    from->cap = 0;
+    flush();
+    return id;
+}
+
+/* Nothing has told the second link's rate, and there is no credit that could cover a late one. */
+START_TEST(one_flow_of_datagrams_goes_over_all_links)
+{
+    begin(_i < WAYS ? TWS_SCHEDULE_BOND : TWS_SCHEDULE_ROUND_ROBIN, _i % WAYS, 1);
+    uint32_t id = send_datagrams(200, 3);
+    ck_assert_uint_gt(count_frames(from, 0, TWS_FRAME_DATAGRAM, id), 20);
+    ck_assert_uint_gt(count_frames(from, 1, TWS_FRAME_DATAGRAM, id), 20);
+    expect_arrived(200);
+    end();
+}
+END_TEST
+
+/* A congestion control inside that keeps queues short never fills one link. */
+START_TEST(bond_uses_equal_links_alike_for_datagrams)
+{
+    begin(TWS_SCHEDULE_BOND, _i, 1);
+    uint32_t id = send_datagrams(92, 0);
+    ck_assert_uint_eq(count_frames(from, 0, TWS_FRAME_DATAGRAM, id), 46);
+    ck_assert_uint_eq(count_frames(from, 1, TWS_FRAME_DATAGRAM, id), 46);
+    expect_arrived(92);
+    end();
+}
+END_TEST
+
+START_TEST(bond_keeps_datagrams_off_a_link_where_they_come_late)
+{
+    begin(TWS_SCHEDULE_BOND, _i, 1);
+    make_second_slow();
+    uint32_t id = send_datagrams(200, 0);
+    ck_assert_uint_gt(count_frames(from, 0, TWS_FRAME_DATAGRAM, id), 20);
+    ck_assert_uint_eq(count_frames(from, 1, TWS_FRAME_DATAGRAM, id), 0);
+    expect_arrived(200);
+    end();
+}
+END_TEST
+
 START_TEST(redundant_sends_interactive_bytes_twice)
 {
     begin(TWS_SCHEDULE_REDUNDANT, _i, 1);
@@ -208,6 +263,9 @@ int main(void)
     tcase_add_loop_test(tc, min_rtt_takes_the_quickest_link, 0, WAYS);
     tcase_add_loop_test(tc, active_backup_uses_one_link_and_then_the_other, 0, WAYS);
     tcase_add_loop_test(tc, one_channel_goes_over_all_links, 0, 2 * WAYS);
+    tcase_add_loop_test(tc, one_flow_of_datagrams_goes_over_all_links, 0, 2 * WAYS);
+    tcase_add_loop_test(tc, bond_uses_equal_links_alike_for_datagrams, 0, WAYS);
+    tcase_add_loop_test(tc, bond_keeps_datagrams_off_a_link_where_they_come_late, 0, WAYS);
     tcase_add_loop_test(tc, redundant_sends_interactive_bytes_twice, 0, WAYS);
     tcase_add_loop_test(tc, redundant_has_no_gap_for_interactive_bytes, 0, 2 * WAYS);
     tcase_add_loop_test(tc, redundant_sends_bulk_once, 0, WAYS);
