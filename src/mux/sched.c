@@ -299,12 +299,18 @@ static uint64_t eta(const struct tws_link *l)
     return queue_delay(l) + l->path.min_rtt_us / 2 + send;
 }
 
-/* The same for a datagram, behind all that is on its way: links that are equal are used alike. */
+/*
+ * The same for a datagram, behind all that is on its way: links that are equal are used alike.
+ * Light traffic never tells a link's rate, but round trips tell of a queue on the way.
+ */
 static uint64_t datagram_eta(const struct tws_link *l)
 {
-    uint64_t rate = l->path.estimated ? tws_path_rate(&l->path) : UNTRIED_RATE;
+    const struct tws_path *path = &l->path;
+    uint64_t rate = path->estimated ? tws_path_rate(path) : UNTRIED_RATE, queue = 0;
 
-    return l->path.min_rtt_us / 2 + (l->log.in_flight + message_size(l)) * 1000000u / rate;
+    if (l->log.in_flight > 0 && path->srtt_us > path->min_rtt_us)
+        queue = path->srtt_us - path->min_rtt_us;
+    return path->min_rtt_us / 2 + queue + (l->log.in_flight + message_size(l)) * 1000000u / rate;
 }
 
 /*
