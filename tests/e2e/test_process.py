@@ -143,6 +143,21 @@ class Signals(Case):
                     self.assertTrue(process.is_running())
                 self.assertEqual(process.wait_exit(), 0)
 
+    def test_a_successor_begins_on_the_port_of_a_server_that_drains(self):
+        tunnel = self.tunnel(self.service().port, plain=True)
+        drains = tunnel.server
+        with connect(tunnel.port) as peer:
+            peer.sendall(b"one")
+            read_exactly(peer, 3)
+            drains.signal(signal.SIGTERM)
+            tunnel.client.wait_log("session drains")
+            tunnel.start_server()
+            self.assertTrue(ask(tunnel.port))
+            peer.sendall(b"two")
+            self.assertEqual(read_exactly(peer, 3), b"two")
+            self.assertTrue(drains.is_running())
+        self.assertEqual(drains.wait_exit(), 0)
+
     def test_a_second_sigterm_ends_at_once(self):
         tunnel = self.tunnel(self.service().port)
         with connect(tunnel.port) as peer:
