@@ -303,7 +303,8 @@ void tws_server_drain(struct tws_server *s, tws_drained_fn *on_done, void *arg)
     s->on_drained = on_done;
     s->drained_arg = arg;
     s->drain_until_us = tws_loop_now(s->loop) + (uint64_t)s->limits.drain_ms * MS;
-    /* Not kept for joins: a successor may want the port (docs/operations.md, "Restarting"). */
+    /* Not kept for joins, for a successor may want the port:
+     * docs/operations.md, "Restarting a server". */
     close_listener(s);
     for_each_session(s, drain_session, NULL);
     tws_timer_start(&s->drain_timer, 0);
