@@ -78,6 +78,37 @@ static inline void drop_directory(const struct directory *d, const char *const *
     ck_assert_int_eq(rmdir(d->path), 0);
 }
 
+/* What stands for a key where that is not the matter: to make one of a passphrase takes its time.
+ */
+#define KEY       "tws2-key-0011223344556677-AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE"
+#define KEY_FILE  "key_file: client.key\n"
+#define KEYS_FILE "keys_file: keys.yaml\n"
+
+static struct directory key_directory;
+static const char *const key_names[] = {"client.key", "keys.yaml", NULL};
+
+static inline void make_keys(void)
+{
+    char path[128];
+
+    key_directory = make_directory();
+    write_file(&key_directory, key_names[0], 0600, KEY "\n", path);
+    write_file(&key_directory, key_names[1], 0600,
+               "users:\n  - {name: a, key: " KEY ", allow: []}\n", path);
+    ck_assert_int_eq(chdir(key_directory.path), 0);
+}
+
+static inline void drop_keys(void)
+{
+    drop_directory(&key_directory, key_names);
+}
+
+/* Its tests are run in a directory that has these two files. */
+static inline void add_keys(TCase *tc)
+{
+    tcase_add_unchecked_fixture(tc, make_keys, drop_keys);
+}
+
 #define LOOP(tc, test, table) tcase_add_loop_test(tc, test, 0, COUNT_OF(table))
 
 #endif

@@ -4,8 +4,6 @@
 #include "tws/app/key.h"
 #include "tws/crypto/passphrase.h"
 
-#define KEY "tws2-key-0011223344556677-AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE"
-
 #define STRONG "correct horse battery staple 9271"
 
 static void clear_environment(void)
@@ -82,9 +80,7 @@ START_TEST(no_udp_leaves_a_plain_forward_its_tcp)
     clear_environment();
     ck_assert_int_eq(read_client("listen: 127.0.0.1:5203\n"
                                  "server: ws://127.0.0.1:5202\n"
-                                 "remote: 8.8.8.8:53\n"
-                                 "passwd: my_super_safe_password\n"
-                                 "no_udp: true",
+                                 "remote: 8.8.8.8:53\n" KEY_FILE "no_udp: true",
                                  &said, &c),
                      TWS_OK);
     ck_assert_uint_eq(c->nforwards, 1);
@@ -94,9 +90,7 @@ START_TEST(no_udp_leaves_a_plain_forward_its_tcp)
 END_TEST
 
 #define UDP_RECORD(more)                                                                           \
-    "server: ws://127.0.0.1:5202\n"                                                                \
-    "passwd: my_super_safe_password\n"                                                             \
-    "forwards:\n"                                                                                  \
+    "server: ws://127.0.0.1:5202\n" KEY_FILE "forwards:\n"                                         \
     "  - kind: udp\n" more
 
 static const struct {
@@ -202,20 +196,20 @@ static const struct {
     const char *yaml;
     const char *says;
 } wrong_clients[] = {
-    {FORWARD PASSWD, "f: server is missing: the server's URL, wss://host/path\n"},
-    {FORWARD PASSWD "server: h/p\n",
+    {FORWARD KEY_FILE, "f: server is missing: the server's URL, wss://host/path\n"},
+    {FORWARD KEY_FILE "server: h/p\n",
      "f:4: server: found \"h/p\", expected wss://host[:port]/path\n"},
-    {FORWARD PASSWD "server: ftp://h/p\n",
+    {FORWARD KEY_FILE "server: ftp://h/p\n",
      "f:4: server: found \"ftp://h/p\", expected wss://host[:port]/path\n"},
-    {FORWARD PASSWD "server: wss://u:p@h/p\n",
+    {FORWARD KEY_FILE "server: wss://u:p@h/p\n",
      "f:4: server: found \"wss://u:p@h/p\", a user name or password in it is not used; keys are "
      "for that\n"},
-    {FORWARD PASSWD "server: wss://h:99999/p\n",
+    {FORWARD KEY_FILE "server: wss://h:99999/p\n",
      "f:4: server: found \"wss://h:99999/p\", the host or port is wrong, expected "
      "wss://host[:port]/path\n"},
-    {FORWARD PASSWD "server: wss://h/p#x\n",
+    {FORWARD KEY_FILE "server: wss://h/p#x\n",
      "f:4: server: found \"wss://h/p#x\", has a fragment (#)\n"},
-    {FORWARD PASSWD "server: 'wss://h/a b'\n",
+    {FORWARD KEY_FILE "server: 'wss://h/a b'\n",
      "f:4: server: found \"wss://h/a b\", has a character that must be written as %XX\n"},
     {FORWARD SERVER, "f: no key: give key_file (made by tws keygen) or the server's passwd\n"},
     {FORWARD SERVER PASSWD "key_file: /x\n", "f:4: both key_file and passwd are given: give one\n"},
@@ -223,66 +217,68 @@ static const struct {
     {FORWARD SERVER "key_file: $CREDENTIALS_DIRECTORY/laptop\n",
      "$CREDENTIALS_DIRECTORY/laptop: CREDENTIALS_DIRECTORY is not set: start the service by "
      "systemd with LoadCredential=laptop:..., or give a plain path\n"},
-    {SERVER PASSWD, "f: nothing to forward: give listen and remote, or a list of forwards\n"},
-    {SERVER PASSWD "listen: 127.0.0.1:1\n",
+    {SERVER KEY_FILE, "f: nothing to forward: give listen and remote, or a list of forwards\n"},
+    {SERVER KEY_FILE "listen: 127.0.0.1:1\n",
      "f:3: listen has no remote: say where the server shall connect to\n"},
-    {SERVER PASSWD "remote: a:1\n", "f:3: remote has no listen: say where to accept connections\n"},
-    {SERVER PASSWD "forwards:\n  - {listen: 'a:1', remote: 'b:1'}\n  - {listen: 'A:1', remote: "
-                   "'c:1'}\n",
+    {SERVER KEY_FILE "remote: a:1\n",
+     "f:3: remote has no listen: say where to accept connections\n"},
+    {SERVER KEY_FILE "forwards:\n  - {listen: 'a:1', remote: 'b:1'}\n  - {listen: 'A:1', remote: "
+                     "'c:1'}\n",
      "f:5: two forwards listen on A:1\n"},
-    {SERVER PASSWD "forwards:\n  - {listen: 'a:5', remote: 'b:1'}\n"
-                   "  - {listen: 'a:3-8', remote: 'c:3-8'}\n",
+    {SERVER KEY_FILE "forwards:\n  - {listen: 'a:5', remote: 'b:1'}\n"
+                     "  - {listen: 'a:3-8', remote: 'c:3-8'}\n",
      "f:5: two forwards listen on a:5\n"},
-    {SERVER PASSWD "forwards:\n  - {listen: 'a:80-90', remote: 'b:80-81'}\n",
+    {SERVER KEY_FILE "forwards:\n  - {listen: 'a:80-90', remote: 'b:80-81'}\n",
      "f:4: listen has 11 ports and remote has 2: each needs its counterpart, as in "
      "127.0.0.1:8000-8010 and host:9000-9010\n"},
-    {SERVER PASSWD "forwards:\n  - {listen: 'a:80-90', remote: 'unix:/x'}\n",
+    {SERVER KEY_FILE "forwards:\n  - {listen: 'a:80-90', remote: 'unix:/x'}\n",
      "f:4: listen has 11 ports and remote has 1: each needs its counterpart, as in "
      "127.0.0.1:8000-8010 and host:9000-9010\n"},
-    {SERVER PASSWD "forwards:\n  - {listen: ':1'}\n",
+    {SERVER KEY_FILE "forwards:\n  - {listen: ':1'}\n",
      "f:4: forward of kind tcp without remote: say where the server shall connect to\n"},
-    {SERVER PASSWD "forwards:\n  - {listen: ':1', reverse: true}\n",
+    {SERVER KEY_FILE "forwards:\n  - {listen: ':1', reverse: true}\n",
      "f:4: forward of kind tcp without remote: say where the client shall connect to\n"},
-    {SERVER PASSWD "forwards:\n  - {listen: ':1', remote: 'b:1', reverse: true}\n"
-                   "  - {listen: ':1', remote: 'c:1', reverse: yes}\n",
+    {SERVER KEY_FILE "forwards:\n  - {listen: ':1', remote: 'b:1', reverse: true}\n"
+                     "  - {listen: ':1', remote: 'c:1', reverse: yes}\n",
      "f:5: two reverse forwards listen on *:1\n"},
-    {SERVER PASSWD "forwards:\n  - {listen: 'a:1', remote: 'b:1', reverse: true}\n",
+    {SERVER KEY_FILE "forwards:\n  - {listen: 'a:1', remote: 'b:1', reverse: true}\n",
      "f:4: reverse forward listens on \"a:1\": give an address of the server, localhost, no host "
      "for all of its addresses, or unix:/path\n"},
-    {SERVER PASSWD "forwards:\n  - {listen: 'unix:/a', remote: 'b:1', reverse: true, "
-                   "listen_mode: '0660'}\n",
+    {SERVER KEY_FILE "forwards:\n  - {listen: 'unix:/a', remote: 'b:1', reverse: true, "
+                     "listen_mode: '0660'}\n",
      "f:4: reverse forward has no use for listen_mode and listen_owner: the server's keys file has "
      "them, beside the user's listen\n"},
-    {SERVER PASSWD "forwards:\n  - {listen: 'unix:/a', remote: 'b:1', reverse: true, kind: udp}\n",
+    {SERVER KEY_FILE
+     "forwards:\n  - {listen: 'unix:/a', remote: 'b:1', reverse: true, kind: udp}\n",
      "f:4: forward of kind udp: unix sockets carry connections only; give addresses with a port, "
      "or fd:NAME to listen\n"},
-    {SERVER PASSWD "forwards:\n  - {listen: 'unix:/a', remote: 'b:1', reverse: true}\n"
-                   "  - {listen: 'unix:/a', remote: 'b:2', reverse: true}\n",
+    {SERVER KEY_FILE "forwards:\n  - {listen: 'unix:/a', remote: 'b:1', reverse: true}\n"
+                     "  - {listen: 'unix:/a', remote: 'b:2', reverse: true}\n",
      "f:5: two reverse forwards listen on unix:/a\n"},
-    {SERVER PASSWD "forwards:\n  - {listen: 'localhost:1', kind: socks, reverse: true}\n",
+    {SERVER KEY_FILE "forwards:\n  - {listen: 'localhost:1', kind: socks, reverse: true}\n",
      "f:4: reverse forward of kind socks without allow: list the targets that this client connects "
      "to, such as 10.0.0.0/8:80 or *\n"},
-    {SERVER PASSWD
+    {SERVER KEY_FILE
      "forwards:\n  - {listen: 'localhost:1', kind: http, reverse: true, allow: ['*'], "
      "user: u, password: p}\n",
      "f:4: reverse forward of kind http has no use for user, password and optimistic: the server "
      "serves whoever reaches it\n"},
-    {SERVER PASSWD "forwards:\n  - {listen: 'localhost:1', kind: socks, allow: ['*']}\n",
+    {SERVER KEY_FILE "forwards:\n  - {listen: 'localhost:1', kind: socks, allow: ['*']}\n",
      "f:4: forward of kind socks has no use for allow: only proxies with reverse have, the "
      "server's "
      "keys file has the rules for the others\n"},
-    {SERVER PASSWD "forwards:\n  - {listen: ':1', remote: 'b:1', reverse: true, allow: ['*']}\n",
+    {SERVER KEY_FILE "forwards:\n  - {listen: ':1', remote: 'b:1', reverse: true, allow: ['*']}\n",
      "f:4: forward of kind tcp has no use for allow: only proxies with reverse have, the server's "
      "keys file has the rules for the others\n"},
-    {SERVER PASSWD FORWARD "forwards:\n  - {listen: '127.0.0.1:0', remote: 'b:1'}\n",
+    {SERVER KEY_FILE FORWARD "forwards:\n  - {listen: '127.0.0.1:0', remote: 'b:1'}\n",
      "f:6: forward listens on port 0: give a port, or nobody would learn which it became\n"},
-    {SERVER PASSWD FORWARD "forwards:\n  - {listen: '127.0.0.1:1', remote: 'b:1'}\n",
+    {SERVER KEY_FILE FORWARD "forwards:\n  - {listen: '127.0.0.1:1', remote: 'b:1'}\n",
      "f:3: two forwards listen on 127.0.0.1:1\n"},
-    {SERVER PASSWD FORWARD "proxy: socks4://h:1\n",
+    {SERVER KEY_FILE FORWARD "proxy: socks4://h:1\n",
      "f:5: proxy: expected http://, socks5:// or socks5h://, then [user:password@]host:port\n"},
-    {SERVER PASSWD FORWARD "proxy: http://h\n",
+    {SERVER KEY_FILE FORWARD "proxy: http://h\n",
      "f:5: proxy: the port is missing: expected http://[user:password@]host:port\n"},
-    {SERVER PASSWD FORWARD "ca_file: /nowhere/ca.pem\n",
+    {SERVER KEY_FILE FORWARD "ca_file: /nowhere/ca.pem\n",
      "f:5: ca_file /nowhere/ca.pem: No such file or directory\n"},
     /* all of it, not only the first */
     {"remote: a:1\n", "f: server is missing: the server's URL, wss://host/path\n"
@@ -357,9 +353,9 @@ static const struct {
 START_TEST(a_range_is_a_forward_for_each_port)
 {
     static const char yaml[] =
-        SERVER PASSWD "forwards:\n"
-                      "  - {listen: '[::1]:8000-8002', remote: 'h:9000-9002'}\n"
-                      "  - {listen: ':80', remote: 'unix:/run/web'}\n";
+        SERVER KEY_FILE "forwards:\n"
+                        "  - {listen: '[::1]:8000-8002', remote: 'h:9000-9002'}\n"
+                        "  - {listen: ':80', remote: 'unix:/run/web'}\n";
     struct tws_client_config *c = NULL;
     struct said said;
 
@@ -387,7 +383,7 @@ START_TEST(a_url_without_tls_to_another_machine_is_sealed_unless_said_otherwise)
     char yaml[256];
 
     clear_environment();
-    snprintf(yaml, sizeof yaml, FORWARD PASSWD "%sserver: '%s'\n", encryptions[_i].encrypt,
+    snprintf(yaml, sizeof yaml, FORWARD KEY_FILE "%sserver: '%s'\n", encryptions[_i].encrypt,
              encryptions[_i].url);
     ck_assert_int_eq(read_client(yaml, &said, &c), TWS_OK);
     ck_assert_int_eq(c->link.encrypt, encryptions[_i].is);
@@ -627,14 +623,14 @@ END_TEST
 
 START_TEST(reverse_forwards_are_a_list_of_their_own)
 {
-    static const char yaml[] = SERVER PASSWD "forwards:\n"
-                                             "  - {listen: '127.0.0.1:1', remote: 'b:1'}\n"
-                                             "  - listen: 127.0.0.1:1\n"
-                                             "    remote: localhost:22\n"
-                                             "    reverse: true\n"
-                                             "  - {listen: '[::1]:1', remote: 'b:2'}\n"
-                                             "  - {listen: '127.0.0.1:0', kind: proxy, "
-                                             "reverse: true, allow: ['*:80', b]}\n";
+    static const char yaml[] = SERVER KEY_FILE "forwards:\n"
+                                               "  - {listen: '127.0.0.1:1', remote: 'b:1'}\n"
+                                               "  - listen: 127.0.0.1:1\n"
+                                               "    remote: localhost:22\n"
+                                               "    reverse: true\n"
+                                               "  - {listen: '[::1]:1', remote: 'b:2'}\n"
+                                               "  - {listen: '127.0.0.1:0', kind: proxy, "
+                                               "reverse: true, allow: ['*:80', b]}\n";
     struct tws_client_config *c = NULL;
     struct said said;
 
@@ -724,6 +720,7 @@ int main(void)
 {
     TCase *tc = tcase_create("config");
 
+    add_keys(tc);
     tcase_add_test(tc, a_client_file_of_tws_rust_works_unchanged);
     tcase_add_test(tc, no_udp_leaves_a_plain_forward_its_tcp);
     tcase_add_loop_test(tc, udp_records_that_make_no_sense_are_named, 0, COUNT_OF(bad_udp));

@@ -2,7 +2,7 @@
  * cannot be. */
 #include "config_support.h"
 
-#define REST "listen: 127.0.0.1:1\npasswd: correct horse battery staple 9271\nallow: [127.0.0.1]\n"
+#define REST "listen: 127.0.0.1:1\n" KEYS_FILE "no_udp: false\n"
 
 /* `REST` is lines 1 to 3, `egress:` is 4, its first record 5. */
 static tws_err read_egress(const char *records, struct said *said, struct tws_server_config **out)
@@ -114,6 +114,7 @@ int main(void)
 {
     TCase *tc = tcase_create("config_egress");
 
+    add_keys(tc);
     tcase_add_test(tc, records_are_taken_in_order);
     LOOP(tc, what_cannot_be_is_said_with_its_place, wrong);
     tcase_add_loop_test(tc, a_password_of_a_proxy_is_in_no_message, 0, 3);

@@ -2,9 +2,8 @@
  * file, and the words for what cannot be. */
 #include "config_support.h"
 
-#define REST                                                                                       \
-    "listen: 127.0.0.1:1\nremote: a:1\npasswd: correct horse battery staple 9271\nproxy: none\n"
-#define NO_PROXY "listen: 127.0.0.1:1\nremote: a:1\npasswd: correct horse battery staple 9271\n"
+#define REST     "listen: 127.0.0.1:1\nremote: a:1\n" KEY_FILE "proxy: none\n"
+#define NO_PROXY "listen: 127.0.0.1:1\nremote: a:1\n" KEY_FILE
 #define SERVER   "server: wss://h/p\n"
 #define PIN      "sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
 
@@ -164,6 +163,7 @@ int main(void)
 {
     TCase *tc = tcase_create("config_outbound");
 
+    add_keys(tc);
     tcase_add_test(tc, everything_about_the_way_out_is_taken);
     tcase_add_test(tc, nothing_is_demanded_that_was_not_asked_for);
     tcase_add_loop_test(tc, addresses_are_given_for_servers_and_proxies, 0, COUNT_OF(resolves));

@@ -6,8 +6,7 @@
 #include "tws/tunnel/footprint.h"
 #include "tws/tunnel/plan.h"
 
-#define REST                                                                                       \
-    "passwd: correct horse battery staple 9271\nproxy: none\nserver: wss://h/p\nname: box\n"
+#define REST     KEY_FILE "proxy: none\nserver: wss://h/p\nname: box\n"
 #define FORWARDS REST "forwards:\n"
 /* Its record begins on line 6. */
 #define ONE FORWARDS "  - kind: transparent\n"
@@ -140,8 +139,8 @@ START_TEST(a_question_for_the_servers_name_that_would_be_caught_gets_a_warning)
     struct tws_diag diag;
 
     snprintf(yaml, sizeof yaml,
-             "passwd: correct horse battery staple 9271\nproxy: none\nserver: wss://%s/p\n"
-             "resolve: []\nforwards:\n  - {kind: transparent, networks: [%s], %s}\n",
+             KEY_FILE "proxy: none\nserver: wss://%s/p\n"
+                      "resolve: []\nforwards:\n  - {kind: transparent, networks: [%s], %s}\n",
              names[_i].server, names[_i].networks, names[_i].more);
     ck_assert_msg(read_client(yaml, &said, &c) == TWS_OK, "%s", said.text);
     diag = listen_to(&said);
@@ -208,6 +207,7 @@ int main(void)
 {
     TCase *tc = tcase_create("config_transparent");
 
+    add_keys(tc);
     tcase_add_test(tc, networks_are_taken_and_what_is_excluded_twice_once);
     tcase_add_test(tc, links_have_no_mark_where_nothing_is_caught);
     LOOP(tc, what_cannot_be_is_one_line_with_its_place, wrong);

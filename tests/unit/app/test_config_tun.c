@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define KEY    "tws2-key-0011223344556677-AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE"
 #define CLIENT "server: ws://127.0.0.1:1/\nforwards:\n"
 #define SERVER "listen: 127.0.0.1:1\npasswd: correct horse battery staple 9271\nallow: []\n"
 

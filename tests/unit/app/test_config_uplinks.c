@@ -2,8 +2,7 @@
  * file, and the words for what cannot be. */
 #include "config_support.h"
 
-#define REST                                                                                       \
-    "listen: 127.0.0.1:1\nremote: a:1\npasswd: correct horse battery staple 9271\nproxy: none\n"
+#define REST   "listen: 127.0.0.1:1\nremote: a:1\n" KEY_FILE "proxy: none\n"
 #define SERVER "server: wss://h/p\n"
 
 START_TEST(uplinks_are_taken_with_their_defaults)
@@ -165,6 +164,7 @@ int main(void)
 {
     TCase *tc = tcase_create("config_uplinks");
 
+    add_keys(tc);
     tcase_add_test(tc, uplinks_are_taken_with_their_defaults);
     LOOP(tc, every_schedule_has_its_name, schedules);
     tcase_add_test(tc, servers_are_taken_in_order);

@@ -83,7 +83,7 @@ START_TEST(forwards_of_the_command_line_join_those_of_the_file)
     struct said said;
 
     clear_environment();
-    setenv("TWS_PASSWD", STRONG, 1);
+    setenv("TWS_KEY_FILE", "client.key", 1);
     ck_assert_int_eq(read_command(commands[_i].line, commands[_i].yaml, &said, &c),
                      fails ? TWS_CONFIG : TWS_OK);
     ck_assert_str_eq(said.text, commands[_i].says);
@@ -115,7 +115,7 @@ START_TEST(a_client_for_stdin_alone_shares_its_name_with_nobody)
     char alone[64];
 
     clear_environment();
-    setenv("TWS_PASSWD", STRONG, 1);
+    setenv("TWS_KEY_FILE", "client.key", 1);
     ck_assert_int_eq(read_command(named[_i].line, named[_i].yaml, &said, &c), TWS_OK);
     (void)snprintf(alone, sizeof alone, "box/%ld", (long)getpid());
     ck_assert_str_eq(c->name, named[_i].alone ? alone : "box");
@@ -181,7 +181,7 @@ START_TEST(a_passphrase_of_the_environment_is_judged_like_any)
 }
 END_TEST
 
-#define UNIX PASSWD "server: wss://h/p\nforwards:\n  - {listen: 'unix:/x', remote: 'a:1'"
+#define UNIX KEY_FILE "server: wss://h/p\nforwards:\n  - {listen: 'unix:/x', remote: 'a:1'"
 
 static const struct {
     unsigned who;
@@ -200,7 +200,7 @@ static const struct {
      "f:4: listen_owner: there is no such user on this machine\n"},
     {TWS_OPT_CLIENT, UNIX ", listen_owner: 'root:no-such-group'}\n",
      "f:4: listen_owner: there is no such group on this machine\n"},
-    {TWS_OPT_CLIENT, PASSWD "server: wss://h/p\nlisten: a:1\nremote: b:1\nlisten_mode: 0600\n",
+    {TWS_OPT_CLIENT, KEY_FILE "server: wss://h/p\nlisten: a:1\nremote: b:1\nlisten_mode: 0600\n",
      "f:3: listen_mode and listen_owner are for listen: unix:/path only\n"},
     {TWS_OPT_CLIENT, UNIX "}\n  - {listen: 'unix:/x', remote: 'b:1'}\n",
      "f:5: two forwards listen on unix:/x\n"},
@@ -249,7 +249,7 @@ START_TEST(a_unix_socket_is_its_owners_unless_told_otherwise)
     struct said said;
 
     clear_environment();
-    setenv("TWS_PASSWD", STRONG, 1);
+    setenv("TWS_KEY_FILE", "client.key", 1);
     ck_assert_int_eq(read_command(CLIENT_LINE "unix:/x:h:80", NULL, &said, &c), TWS_OK);
     ck_assert_uint_eq(c->forwards[0].access.mode, 0600);
     ck_assert(c->forwards[0].access.owner == (uid_t)-1);
@@ -262,6 +262,7 @@ int main(void)
 {
     TCase *tc = tcase_create("config_words");
 
+    add_keys(tc);
     LOOP(tc, forwards_of_the_command_line_join_those_of_the_file, commands);
     LOOP(tc, a_client_for_stdin_alone_shares_its_name_with_nobody, named);
     LOOP(tc, a_key_comes_from_the_environment_if_nothing_else_names_one, environments);
