@@ -306,8 +306,10 @@ static uint64_t eta(const struct tws_link *l)
 static uint64_t datagram_eta(const struct tws_link *l)
 {
     const struct tws_path *path = &l->path;
-    uint64_t rate = path->estimated ? tws_path_rate(path) : UNTRIED_RATE, queue = 0;
+    uint64_t rate = path->estimated ? tws_path_rate(path) : 0, queue = 0;
 
+    if (rate == 0)
+        rate = UNTRIED_RATE;
     if (l->log.in_flight > 0 && path->srtt_us > path->min_rtt_us)
         queue = path->srtt_us - path->min_rtt_us;
     return path->min_rtt_us / 2 + queue + (l->log.in_flight + message_size(l)) * 1000000u / rate;
