@@ -10,7 +10,7 @@
 #   lint      format, static analysis, layers, symbols, sizes, banned functions, documentation links
 #   asan      gcc with ASan and UBSan: the same tests
 #   fuzz      clang with ASan and UBSan: corpus replays (FUZZ_TESTS= for the same tests), then each fuzz
-#             target for FUZZ_SECONDS (20)
+#             target for FUZZ_SECONDS (16)
 #   msan      clang with MSan: corpus replays and simulator
 #   coverage  lines of proto and mux reached by units and corpora: at least 90%
 #   mutants   faults put into the code that a test must notice (a sample; MUTANTS=all for all)
@@ -131,7 +131,7 @@ part_lint() {
 part_fuzz() {
   # shellcheck disable=SC2086 # a label, or nothing
   build fuzz && step "ctest fuzz" ctest --preset fuzz -j "$jobs" ${FUZZ_TESTS--L replay} &&
-    step "fuzz ${FUZZ_SECONDS:-20} s each" tests/fuzz/run.sh build/fuzz "${FUZZ_SECONDS:-20}" "$jobs"
+    step "fuzz ${FUZZ_SECONDS:-16} s each" tests/fuzz/run.sh build/fuzz "${FUZZ_SECONDS:-16}" "$jobs"
 }
 
 part_msan() {
