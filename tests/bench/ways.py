@@ -74,18 +74,42 @@ def medians(rounds):
 
 # ---- socks ----
 
-def through(front, port):
-    """A measurement through a SOCKS server at `port`: figures() of two targets."""
-    return lambda echo, pour: figures((["socks", echo, *front], port), (["socks", pour, *front], port))
+@contextlib.contextmanager
+def machine_of_its_own():
+    """For one contestant: each leaves thousands of ports in TIME_WAIT, and the next would look for free ones longer."""
+    with contextlib.ExitStack() as stack:
+        net = netns.Namespaces(stack, "ways")
+        with net.inside("ways"), stage() as made:
+            yield made
 
 
-def start_microsocks(made):
+def through_forward(made, echo, pour):
+    tunnel = made.tunnel(echo, pour, plain=True)
+    return figures(([], tunnel.ports[0]), ([], tunnel.ports[1]))
+
+
+def through(port, echo, pour):
+    """The same through a SOCKS server at `port`."""
+    return figures((["socks", echo], port), (["socks", pour], port))
+
+
+def through_tws(made, echo, pour):
+    port = tws_e2e.free_port()
+    tunnel = made.tunnel(echo, pour, plain=True, start=False)
+    tunnel.client_settings["forwards"].append({"kind": "socks", "listen": f"127.0.0.1:{port}"})
+    tunnel.start_server()
+    tunnel.start_client()
+    tunnel.wait_links()
+    return through(port, echo, pour)
+
+
+def through_microsocks(made, echo, pour):
     port = tws_e2e.free_port()
     start(made, port, "microsocks", ["microsocks", "-i", "127.0.0.1", "-p", str(port)])
-    return port
+    return through(port, echo, pour)
 
 
-def start_dante(made):
+def through_dante(made, echo, pour):
     port = tws_e2e.free_port()
     path = made.write("danted.conf", f"""
         logoutput: /dev/null
@@ -97,33 +121,25 @@ def start_dante(made):
         socks pass {{ from: 127.0.0.0/8 to: 0.0.0.0/0 }}
         """, 0o644)
     start(made, port, "danted", ["danted", "-f", path, "-N", "1"])
-    return port
+    return through(port, echo, pour)
 
 
 def socks(report, options):
-    found = {}
-    for _ in range(options.rounds or 3):
-        with stage() as made:
-            echo, pour = targets(made)
-            port = tws_e2e.free_port()
-            tunnel = made.tunnel(echo, pour, plain=True, start=False)
-            tunnel.client_settings["forwards"].append({"kind": "socks", "listen": f"127.0.0.1:{port}"})
-            tunnel.start_server()
-            tunnel.start_client()
-            tunnel.wait_links()
-            ways = {"tws, forward": lambda *_: figures(([], tunnel.ports[0]), ([], tunnel.ports[1])),
-                    "tws, socks": through([], port), "microsocks": through([], start_microsocks(made)),
-                    "dante": through([], start_dante(made))}
-            for name, measure in ways.items():
-                found.setdefault(name, []).append(measure(echo, pour))
-    rounds = {name: medians(each) for name, each in found.items()}
-    for name, each in rounds.items():
-        for what, value in each.items():
+    ways = {"tws, forward": through_forward, "tws, socks": through_tws, "microsocks": through_microsocks,
+            "dante": through_dante}
+    found = {name: [] for name in ways}
+    for turn in range(options.rounds or 3):
+        for name in list(ways)[::-1 if turn % 2 else 1]:
+            with machine_of_its_own() as made:
+                found[name].append(ways[name](made, *targets(made)))
+    for name, each in found.items():
+        for what, value in medians(each).items():
             report.line(f"{name}: {what}", value, "")
-    for what, value in rounds["tws, socks"].items():
+    for what in found["tws, forward"][0]:
         # A SOCKS connection begins with two more round trips; those who have no tunnel pay them too.
-        report.line(f"{what}: tws, socks beside tws, forward", value / rounds["tws, forward"][what], "x", least=0.8)
-        report.line(f"{what}: microsocks beside tws, forward", rounds["microsocks"][what] / rounds["tws, forward"][what], "x")
+        for name, least in (("tws, socks", 0.8), ("microsocks", None), ("dante", None)):
+            ratios = [one[what] / plain[what] for one, plain in zip(found[name], found["tws, forward"])]
+            report.line(f"{what}: {name} beside tws, forward", median(ratios), "x", least=least)
 
 
 # ---- transparent ----
