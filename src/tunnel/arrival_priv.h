@@ -7,6 +7,7 @@
 #ifndef TWS_TUNNEL_ARRIVAL_PRIV_H
 #define TWS_TUNNEL_ARRIVAL_PRIV_H
 
+#include "tws/net/loop.h"
 #include "tws/net/socket.h"
 #include "tws/proto/http_body.h"
 #include "tws/proto/target.h"
@@ -27,6 +28,9 @@ struct tws_reply {
 
 struct tws_arrival {
     int fd;
+    /* Watches fd and has read it empty; stopped or passed on by who is handed the arrival. NULL:
+     * nobody watches. */
+    struct tws_io *io;
     struct tws_sockaddr source; /* who connected, or who a proxy says did */
     struct tws_target target;
     struct tws_target original;    /* where it was going when it was caught; type 0: here */

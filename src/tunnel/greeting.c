@@ -14,18 +14,21 @@
 
 /* ---- ends ---- */
 
-/* Nothing watches the descriptor afterwards; it is the caller's. */
-static int let_go(struct tws_greeting *g)
+static void forget(struct tws_greeting *g)
 {
-    int fd = g->io.fd;
-
     tws_list_unlink(&g->greeting_node);
     g->greetings->n--;
     tws_timer_stop(&g->timer);
-    tws_io_stop(&g->io);
     tws_loop_free_later(g->greetings->loop, g->buf);
     tws_loop_free_later(g->greetings->loop, g);
-    return fd;
+}
+
+/* Nothing watches the descriptor afterwards; it is the caller's. */
+static int let_go(struct tws_greeting *g)
+{
+    tws_io_stop(&g->io);
+    forget(g);
+    return g->io.fd;
 }
 
 static void tell(struct tws_greeting *g, const char *why)
@@ -66,8 +69,11 @@ static void finish(struct tws_greeting *g)
 {
     struct tws_greetings *all = g->greetings;
 
+    if (!g->emptied)
+        tws_io_stop(&g->io);
+    forget(g); /* it and the bytes live on to the end of the turn */
     g->arrival.early = (struct tws_span){g->buf, g->n};
-    g->arrival.fd = let_go(g); /* the bytes live on to the end of the turn */
+    g->arrival.io = tws_io_running(&g->io) ? &g->io : NULL;
     all->on_done(g->owner, &g->arrival);
 }
 
@@ -162,9 +168,10 @@ static bool read_on(struct tws_greeting *g, bool to_the_end)
             return false;
         }
         g->n += (size_t)n;
+        g->emptied = (size_t)n < room && !to_the_end;
         if (!understand(g))
             return false;
-        if ((size_t)n < room && !to_the_end)
+        if (g->emptied)
             return true;
     }
     return false;

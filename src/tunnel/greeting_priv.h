@@ -59,6 +59,7 @@ struct tws_greeting {
     struct tws_timer timer;
     uint8_t *buf;
     size_t n, cap;
+    bool emptied; /* the last read took all that there was */
     bool unheard; /* the client did not take what was said */
 };
 

@@ -53,6 +53,12 @@ static tws_err new_front(struct tws_ingress *in, const struct tws_arrival *a,
     return *out == NULL ? TWS_NOMEM : TWS_OK;
 }
 
+static void unwatch(const struct tws_arrival *a)
+{
+    if (a->io != NULL)
+        tws_io_stop(a->io);
+}
+
 static void count(const struct tws_arrival *a, int more)
 {
     if (a->count != NULL)
@@ -80,6 +86,7 @@ static tws_err start_relay(struct tws_ingress *in, const struct tws_arrival *a,
     struct tws_relay_config cfg = {.carrier = carrier,
                                    .channel = ch,
                                    .fd = a->fd,
+                                   .io = a->io,
                                    .is_unix = a->source.ss.ss_family == AF_UNIX,
                                    .source = source,
                                    .target = target,
@@ -89,6 +96,7 @@ static tws_err start_relay(struct tws_ingress *in, const struct tws_arrival *a,
     if (err == TWS_OK)
         err = new_front(in, a, &cfg.front);
     if (err != TWS_OK) {
+        unwatch(a);
         tws_socket_close(a->fd);
         return err;
     }
@@ -115,6 +123,7 @@ static void turn_away(struct tws_ingress *in, const struct tws_arrival *a, uint1
 {
     uint8_t words[TWS_REPLY_MAX];
 
+    unwatch(a);
     if (a->reply != NULL) {
         size_t n = a->reply->refused(code, (struct tws_span){NULL, 0}, words);
         tws_part(&in->partings, a->fd, (struct tws_span){words, n});
@@ -244,6 +253,7 @@ static struct waiting *new_waiting(struct tws_inlet *l, const struct tws_arrival
     if (a->early.n > 0)
         memcpy(w->early, a->early.p, a->early.n);
     w->arrival.early.p = w->early;
+    w->arrival.io = NULL;
     tws_list_init(&w->waiting_node);
     return w;
 }
@@ -251,8 +261,9 @@ static struct waiting *new_waiting(struct tws_inlet *l, const struct tws_arrival
 static void wait_in_line(struct tws_inlet *l, const struct tws_arrival *a)
 {
     struct tws_ingress *in = l->ingress;
-    struct waiting *w = new_waiting(l, a);
 
+    unwatch(a);
+    struct waiting *w = new_waiting(l, a);
     if (w == NULL) {
         tell_closed(in, a, tws_err_text(TWS_NOMEM));
         turn_away(in, a, TWS_CODE_RESOURCES);
@@ -278,10 +289,12 @@ void tws_inlet_arrive(struct tws_inlet *l, const struct tws_arrival *a)
 
 static void on_greeted(void *owner, const struct tws_arrival *a)
 {
-    if (a->is_association)
-        tws_associate(owner, a);
-    else
+    if (!a->is_association) {
         tws_inlet_arrive(owner, a);
+        return;
+    }
+    unwatch(a);
+    tws_associate(owner, a);
 }
 
 /* ---- the set of ways in ---- */

@@ -515,7 +515,7 @@ tws_err tws_relay_new(const struct tws_relay_config *cfg)
     tws_local_attach(&r->local, &relay_ops, cfg->carrier, cfg->channel);
     watch_time(r);
     /* Who was accepted has mostly spoken by now; its bytes then travel right behind OPEN. */
-    if (!cfg->dialled || tws_front_has_early(r->front))
+    if ((!cfg->dialled && cfg->io == NULL) || tws_front_has_early(r->front))
         tws_channel_set_ready(cfg->channel, true, now_of(r));
     deliver(r); /* early data may be waiting */
     /* Nothing to carry the last ACK of the handshake: the target would wait for it. */

@@ -23,10 +23,12 @@
 struct tws_relay_config {
     struct tws_carrier *carrier;
     struct tws_channel *channel;
-    int fd;             /* connected, non-blocking; the relay's from now on, also on failure */
-    bool dialled;       /* by tws_connector_start(), not accepted */
-    bool is_unix;       /* a unix socket */
-    struct tws_io *io;  /* watches fd already, and ends here, also on failure; NULL: nobody does */
+    int fd;       /* connected, non-blocking; the relay's from now on, also on failure */
+    bool dialled; /* by tws_connector_start(), not accepted */
+    bool is_unix; /* a unix socket */
+    /* Watches fd already, has read all that it told of, and ends here, also on failure; NULL:
+     * nobody does. */
+    struct tws_io *io;
     const char *source; /* for the audit line; copied */
     const char *target;
     struct tws_throttle *up, *down; /* local -> peer, peer -> local; NULL: no limit */

@@ -24,8 +24,9 @@ static struct tws_greetings greetings;
 static const struct tws_forward record = {.kind = TWS_FORWARD_TCP};
 static const struct tws_forward *conf = &record;
 static unsigned arrivals, lines, stopping_lines;
-static char name[TWS_HOST_MAX + 1], early[64], last_line[256];
+static char name[TWS_HOST_MAX + 1], early[1024], last_line[256];
 static int arrived_fd, owner;
+static bool watched;
 
 /* ---- the protocol ---- */
 
@@ -74,6 +75,9 @@ static void on_done(void *o, const struct tws_arrival *a)
     snprintf(name, sizeof name, "%s", a->target.name);
     memcpy(early, a->early.p, a->early.n);
     early[a->early.n] = '\0';
+    watched = a->io != NULL;
+    if (watched)
+        tws_io_stop(a->io);
     tws_loop_stop(loop);
 }
 
@@ -206,6 +210,48 @@ START_TEST(what_came_before_may_be_a_part)
     run();
     ck_assert_uint_eq(arrivals, 1);
     ck_assert_str_eq(name, "host");
+    close(arrived_fd);
+    close(fd);
+}
+END_TEST
+
+/* What was read to its end is not read again: the next edge is that of bytes yet to come. */
+START_TEST(who_was_read_empty_is_still_watched)
+{
+    int fd = start_saying("?", "192.0.2.1");
+
+    put(fd, "host\nGET /");
+    run();
+    ck_assert(watched);
+    close(arrived_fd);
+    close(fd);
+}
+END_TEST
+
+START_TEST(who_may_have_said_more_is_watched_anew)
+{
+    char much[511] = "host\n"; /* with the byte before, all that the first buffer holds */
+    int fd = start_saying("", "192.0.2.1");
+
+    memset(much + 5, 'x', sizeof much - 5);
+    put(fd, "?");
+    ck_assert_int_eq(send(fd, much, sizeof much, 0), (ssize_t)sizeof much);
+    run();
+    ck_assert_uint_eq(strlen(early), sizeof much - 5);
+    ck_assert(!watched);
+    close(arrived_fd);
+    close(fd);
+}
+END_TEST
+
+START_TEST(whose_end_has_come_is_watched_anew)
+{
+    int fd = start_saying("?", "192.0.2.1");
+
+    put(fd, "host\n");
+    shutdown(fd, SHUT_WR);
+    run();
+    ck_assert(!watched);
     close(arrived_fd);
     close(fd);
 }
@@ -438,6 +484,9 @@ int main(void)
     tcase_add_test(tc, what_is_not_used_belongs_to_the_stream);
     tcase_add_test(tc, what_came_before_is_understood_at_once);
     tcase_add_test(tc, what_came_before_may_be_a_part);
+    tcase_add_test(tc, who_was_read_empty_is_still_watched);
+    tcase_add_test(tc, who_may_have_said_more_is_watched_anew);
+    tcase_add_test(tc, whose_end_has_come_is_watched_anew);
     tcase_add_test(tc, bytes_may_come_one_by_one);
     tcase_add_test(tc, a_refusal_is_heard_although_more_bytes_are_on_their_way);
     tcase_add_test(tc, too_many_bytes_are_refused);

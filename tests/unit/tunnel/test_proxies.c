@@ -77,6 +77,34 @@ START_TEST(early_bytes_come_first_and_the_reply_before_the_target_s_own)
 }
 END_TEST
 
+/* The end is there before anybody watches for it. */
+START_TEST(a_request_with_all_bytes_and_the_end_behind_it)
+{
+    struct world *w = world_ready_of_kind(TWS_FORWARD_SOCKS);
+    uint16_t port = port_of(w->target);
+    uint8_t request[10] = {5, 1, 0, 1, 127, 0, 0, 1, (uint8_t)(port >> 8), (uint8_t)port};
+    int fd = world_connect(w, 0);
+
+    put_bytes(fd, "\5\1\0", 3);
+    expect_bytes(fd, "\5\0", 2);
+    put_bytes(fd, request, sizeof request);
+    put_text(fd, "all there is");
+    shutdown(fd, SHUT_WR);
+    int far = world_accept(w);
+    expect_text(far, "all there is");
+    expect_eof(far);
+    put_text(far, "answer");
+    close(far);
+    expect_bytes(fd, "\5\0\0\1\177\0\0\1", 8);
+    uint8_t bound[2];
+    ck_assert_int_eq(recv(fd, bound, sizeof bound, MSG_WAITALL), 2);
+    expect_text(fd, "answer");
+    expect_eof(fd);
+    close(fd);
+    world_free(w);
+}
+END_TEST
+
 START_TEST(a_refusal_is_an_answer_and_an_orderly_end)
 {
     struct world *w = world_ready_of_kind(TWS_FORWARD_SOCKS);
@@ -384,6 +412,7 @@ int main(void)
 
     tcase_set_timeout(tc, 90);
     tcase_add_test(tc, early_bytes_come_first_and_the_reply_before_the_target_s_own);
+    tcase_add_test(tc, a_request_with_all_bytes_and_the_end_behind_it);
     tcase_add_test(tc, a_refusal_is_an_answer_and_an_orderly_end);
     tcase_add_test(tc, nonsense_is_answered_although_more_of_it_is_on_its_way);
     tcase_add_test(tc, who_waits_for_a_link_is_answered_when_none_comes);
