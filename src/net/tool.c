@@ -1,5 +1,5 @@
 /* tool.c - see tool.h. */
-#include "tws/net/tool.h"
+#include "tool_priv.h"
 
 #include "tws/net/capability.h"
 #include "tws/net/socket.h"
@@ -20,8 +20,14 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PLACES "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"
-#define PIECE  4096u
+#define PLACES  "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"
+#define PIECE   4096u
+#define LOOK_MS 2
+
+struct limit {
+    struct timespec start; /* of CLOCK_MONOTONIC */
+    unsigned ms;
+};
 
 /* ---- finding ---- */
 
@@ -110,22 +116,22 @@ static int spawn(const char *path, const char *const argv[], int in, int out, pi
 
 /* ---- its end ---- */
 
-static int left_ms(const struct timespec *start)
+static int left_ms(const struct limit *l)
 {
     struct timespec now;
 
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int)(TWS_TOOL_SECONDS * 1000 - (now.tv_sec - start->tv_sec) * 1000 -
-                 (now.tv_nsec - start->tv_nsec) / 1000000);
+    return (int)((long)l->ms - (now.tv_sec - l->start.tv_sec) * 1000 -
+                 (now.tv_nsec - l->start.tv_nsec) / 1000000);
 }
 
 /* Another piece; *n of 0: it has closed its outputs. 0 or an errno value. */
-static int read_piece(int fd, const struct timespec *start, char *piece, size_t *n)
+static int read_piece(int fd, const struct limit *limit, char *piece, size_t *n)
 {
     struct pollfd p = {.fd = fd, .events = POLLIN};
 
     for (;;) {
-        int left = left_ms(start);
+        int left = left_ms(limit);
         if (left <= 0)
             return ETIMEDOUT;
         if (poll(&p, 1, left) <= 0)
@@ -152,16 +158,14 @@ static int keep(struct tws_tool_result *r, size_t *len, const char *piece, size_
 }
 
 /* Until it has closed its outputs. 0 or an errno value. */
-static int read_output(int fd, struct tws_tool_result *r)
+static int read_output(int fd, const struct limit *limit, struct tws_tool_result *r)
 {
-    struct timespec start;
     char piece[PIECE];
     size_t len = 0, n = 0;
     int error = keep(r, &len, "", 0);
 
-    clock_gettime(CLOCK_MONOTONIC, &start);
     while (error == 0) {
-        error = read_piece(fd, &start, piece, &n);
+        error = read_piece(fd, limit, piece, &n);
         if (error != 0 || n == 0)
             break;
         if (len + n <= TWS_TOOL_OUTPUT)
@@ -170,7 +174,20 @@ static int read_output(int fd, struct tws_tool_result *r)
     return error;
 }
 
-static int wait_for(pid_t pid)
+/* Its end, which mostly comes with that of its outputs. 0 or ETIMEDOUT. */
+static int await_end(pid_t pid, const struct limit *limit)
+{
+    siginfo_t end = {.si_pid = 0};
+
+    while (waitid(P_PID, (id_t)pid, &end, WEXITED | WNOHANG | WNOWAIT) == 0 && end.si_pid == 0) {
+        if (left_ms(limit) <= 0)
+            return ETIMEDOUT;
+        (void)poll(NULL, 0, LOOK_MS);
+    }
+    return 0;
+}
+
+static int status_of(pid_t pid)
 {
     int status = 0;
 
@@ -181,26 +198,32 @@ static int wait_for(pid_t pid)
 }
 
 /* 0 or an errno value. */
-static int run(const char *path, const char *const argv[], int in, struct tws_tool_result *r)
+static int run(const char *path, const char *const argv[], int in, unsigned limit_ms,
+               struct tws_tool_result *r)
 {
+    struct limit limit = {.ms = limit_ms};
     int pipes[2];
     pid_t pid = -1;
 
     if (pipe2(pipes, O_CLOEXEC) != 0)
         return errno;
+    clock_gettime(CLOCK_MONOTONIC, &limit.start);
     int error = spawn(path, argv, in, pipes[1], &pid);
     tws_socket_close(pipes[1]);
     if (error == 0) {
-        error = read_output(pipes[0], r);
+        error = read_output(pipes[0], &limit, r);
+        if (error == 0)
+            error = await_end(pid, &limit);
         if (error != 0)
             kill(pid, SIGKILL);
-        r->status = wait_for(pid);
+        r->status = status_of(pid);
     }
     tws_socket_close(pipes[0]);
     return error;
 }
 
-tws_err tws_tool_run(const char *const argv[], const char *input, struct tws_tool_result *r)
+tws_err tws_tool_run_for(unsigned limit_ms, const char *const argv[], const char *input,
+                         struct tws_tool_result *r)
 {
     char path[PATH_MAX];
     int error = ENOENT;
@@ -209,7 +232,7 @@ tws_err tws_tool_run(const char *const argv[], const char *input, struct tws_too
     if (find(argv[0], path, sizeof path)) {
         int in = make_input(input);
         tws_net_admin_lend();
-        error = in >= 0 ? run(path, argv, in, r) : errno;
+        error = in >= 0 ? run(path, argv, in, limit_ms, r) : errno;
         tws_socket_close(in);
     }
     if (error == 0)
@@ -218,6 +241,11 @@ tws_err tws_tool_run(const char *const argv[], const char *input, struct tws_too
     r->output = NULL;
     errno = error;
     return error == ENOMEM ? TWS_NOMEM : TWS_SYS;
+}
+
+tws_err tws_tool_run(const char *const argv[], const char *input, struct tws_tool_result *r)
+{
+    return tws_tool_run_for(TWS_TOOL_SECONDS * 1000, argv, input, r);
 }
 
 void tws_tool_complaint(const struct tws_tool_result *r, char *out, size_t cap)

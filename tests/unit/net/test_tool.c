@@ -1,13 +1,14 @@
 /* test_tool.c - what a tool is given, what comes back, and what does not get through to it. */
 #include "suite.h"
+#include "tool_priv.h"
 
 #include "tws/net/capability.h"
-#include "tws/net/tool.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static struct tws_tool_result run(const char *const argv[], const char *input)
@@ -66,6 +67,24 @@ START_TEST(its_exit_status_is_told_and_its_last_signal)
     r = run((const char *const[]){"sh", NULL}, "kill -9 $$");
     ck_assert_int_eq(r.status, 128 + 9);
     free(r.output);
+}
+END_TEST
+
+static void expect_killed(const char *script)
+{
+    struct tws_tool_result r;
+
+    ck_assert_int_eq(tws_tool_run_for(200, (const char *const[]){"sh", NULL}, script, &r), TWS_SYS);
+    ck_assert_int_eq(errno, ETIMEDOUT);
+    ck_assert_ptr_null(r.output);
+    ck_assert_int_eq(waitpid(-1, NULL, WNOHANG), -1);
+    ck_assert_int_eq(errno, ECHILD);
+}
+
+START_TEST(one_that_runs_on_is_killed)
+{
+    expect_killed("exec sleep 60");
+    expect_killed("exec sleep 60 >&- 2>&-");
 }
 END_TEST
 
@@ -177,6 +196,7 @@ int main(void)
     tcase_add_test(tc, an_input_longer_than_a_pipe_does_not_block);
     tcase_add_test(tc, what_it_writes_without_end_is_not_all_kept);
     tcase_add_test(tc, its_exit_status_is_told_and_its_last_signal);
+    tcase_add_test(tc, one_that_runs_on_is_killed);
     tcase_add_test(tc, a_complaint_is_one_clean_line);
     tcase_add_test(tc, one_that_is_not_installed_is_absent);
     tcase_add_test(tc, it_is_found_without_a_path_and_not_in_a_relative_one);
