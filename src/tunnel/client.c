@@ -359,10 +359,27 @@ static bool settled(const struct tws_client *c)
            !tws_stdio_lives(c->stdio);
 }
 
+/* Not while somebody waits for a channel: a session that says so opens none any more. */
+static void drain_sessions(struct tws_client *c)
+{
+    struct tws_node *it, *next;
+
+    if (c->ingress.nwaiting > 0 || tws_stdio_waiting(c->stdio) || c->sessions_drain)
+        return;
+    c->sessions_drain = true;
+    TWS_LIST_EACH(it, next, &c->pools)
+    {
+        struct tws_pool *p = TWS_CONTAINER(it, struct tws_pool, pool_node);
+        if (p->carrier != NULL && !p->carrier->over)
+            tws_carrier_drain(p->carrier, TWS_CODE_SHUTDOWN);
+    }
+}
+
 static void on_drain_timer(struct tws_timer *t)
 {
     struct tws_client *c = TWS_CONTAINER(t, struct tws_client, drain_timer);
 
+    drain_sessions(c);
     bool all = settled(c);
     struct tws_client_stats st = tws_client_stats(c);
 
@@ -374,18 +391,6 @@ static void on_drain_timer(struct tws_timer *t)
         tws_log(TWS_LOG_WARN, "drain ended", "channels=%u reason=\"drain time is over\"",
                 (unsigned)st.channels);
     c->on_drained(c->drained_arg, all && st.sessions_cut == c->cut_before_drain);
-}
-
-static void drain_sessions(struct tws_client *c)
-{
-    struct tws_node *it, *next;
-
-    TWS_LIST_EACH(it, next, &c->pools)
-    {
-        struct tws_pool *p = TWS_CONTAINER(it, struct tws_pool, pool_node);
-        if (p->carrier != NULL && !p->carrier->over)
-            tws_carrier_drain(p->carrier, TWS_CODE_SHUTDOWN);
-    }
 }
 
 void tws_client_drain(struct tws_client *c, tws_drained_fn *on_done, void *arg)
@@ -401,8 +406,6 @@ void tws_client_drain(struct tws_client *c, tws_drained_fn *on_done, void *arg)
     tws_ingress_stop(&c->ingress);
     TWS_LIST_EACH(it, next, &c->pools)
     tws_reverse_end(&TWS_CONTAINER(it, struct tws_pool, pool_node)->reverse);
-    if (c->ingress.nwaiting == 0 && !tws_stdio_waiting(c->stdio))
-        drain_sessions(c);
     tws_timer_start(&c->drain_timer, 0);
 }
 

@@ -31,6 +31,7 @@ struct tws_client {
 
     tws_drained_fn *on_drained; /* NULL: not draining */
     void *drained_arg;
+    bool sessions_drain; /* they know of it */
     uint64_t drain_until_us, cut_before_drain;
     struct tws_timer drain_timer;
 };

@@ -141,14 +141,18 @@ START_TEST(at_three_quarters_of_the_ids_a_new_session_begins)
 }
 END_TEST
 
-/* A server that listens for its client opens channels, too, with ids of its own. */
-static void use_up_server_ids(struct world *w)
+static struct tws_carrier *server_carrier(struct world *w)
 {
     struct tws_node *accounts = &w->server->accounts;
     struct tws_account *a = TWS_CONTAINER(accounts->next, struct tws_account, account_node);
-    struct tws_held *h = TWS_CONTAINER(a->sessions.next, struct tws_held, held_node);
 
-    h->carrier->session->next_id = (IDS_MAX + 1) & ~1u;
+    return TWS_CONTAINER(a->sessions.next, struct tws_held, held_node)->carrier;
+}
+
+/* A server that listens for its client opens channels, too, with ids of its own. */
+static void use_up_server_ids(struct world *w)
+{
+    server_carrier(w)->session->next_id = (IDS_MAX + 1) & ~1u;
 }
 
 static struct ends reversed(struct world *w, uint16_t port)
@@ -192,6 +196,51 @@ START_TEST(the_ids_of_what_the_server_opens_run_out_as_well)
     world_await_log(w, "session over", 2);
     exchange(&fresh, 1000);
     ends_close(&fresh);
+    world_free(w);
+}
+END_TEST
+
+/* ---- draining ---- */
+
+static void on_drained(void *arg, bool settled)
+{
+    (void)arg;
+    tws_log(TWS_LOG_INFO, "test: drained", "settled=%d", settled);
+}
+
+static void drain(struct world *w)
+{
+    tws_client_drain(w->client, on_drained, w);
+}
+
+static uint32_t nwaiting;
+static bool server_knows;
+
+static void look(struct world *w)
+{
+    nwaiting = w->client->ingress.nwaiting;
+    server_knows = server_carrier(w)->peer_drains;
+}
+
+START_TEST(who_waits_for_a_channel_has_it_before_the_session_drains)
+{
+    struct world *w = world_new();
+
+    w->server_cfg.link.max_channels = 1;
+    world_do(w, world_start_server);
+    world_do(w, world_start_client);
+    world_await_log(w, "link up", 4);
+    struct ends first = world_open(w), last = {.near = world_connect(w, 0)};
+    for (nwaiting = 0; nwaiting == 0;)
+        world_do(w, look);
+    world_do(w, drain);
+    ends_close(&first);
+    last.far = world_accept(w);
+    exchange(&last, 1000);
+    for (server_knows = false; !server_knows;)
+        world_do(w, look);
+    ends_close(&last);
+    world_await_log(w, "test: drained settled=1", 1);
     world_free(w);
 }
 END_TEST
@@ -250,6 +299,7 @@ int main(void)
     tcase_add_loop_test(tc, worn_links_give_way_to_fresh_ones_and_channels_stay, 0, 2);
     tcase_add_test(tc, at_three_quarters_of_the_ids_a_new_session_begins);
     tcase_add_test(tc, the_ids_of_what_the_server_opens_run_out_as_well);
+    tcase_add_test(tc, who_waits_for_a_channel_has_it_before_the_session_drains);
     tcase_add_test(tc, a_session_above_the_user_s_limit_is_refused_until_there_is_room);
     return run_suite("tunnel/pool", tc);
 }
