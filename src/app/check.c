@@ -121,7 +121,7 @@ static int usage(FILE *out)
         "its\n"
         "keys, unless an option says it.\n",
         out);
-    return tws_usage_code(out);
+    return out == stdout ? EXIT_SUCCESS : TWS_EXIT_USAGE;
 }
 
 int tws_command_check(int argc, char **argv)
@@ -136,7 +136,7 @@ int tws_command_check(int argc, char **argv)
     if (argc > first && argv[first][0] == '-') {
         kind = kind_option(argv[first++]);
         if (kind == GUESS)
-            return usage(stderr);
+            return tws_wrong_word("check", argv[1], "is not an option");
     }
     if (first >= argc)
         return usage(stderr);

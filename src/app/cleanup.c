@@ -15,13 +15,13 @@ static void print_line(void *arg, const char *text)
     puts(text);
 }
 
-static int usage(FILE *out)
+static int help(void)
 {
     fputs("Usage: tws cleanup\n"
           "Removes the nftables tables, routing rules and routes that a killed tws left.\n"
           "What a tws that runs uses is kept. Needs CAP_NET_ADMIN.\n",
-          out);
-    return tws_usage_code(out);
+          stdout);
+    return EXIT_SUCCESS;
 }
 
 int tws_command_cleanup(int argc, char **argv)
@@ -29,8 +29,10 @@ int tws_command_cleanup(int argc, char **argv)
     const struct tws_cleanup_report report = {print_line, NULL};
     struct tws_cleanup_result result = {0};
 
+    if (tws_wants_help(argc, argv))
+        return help();
     if (argc > 1)
-        return usage(tws_wants_help(argc, argv) ? stdout : stderr);
+        return tws_wrong_word("cleanup", argv[1], "is not expected");
     if (tws_cleanup(&report, &result) != TWS_OK) {
         fputs("tws cleanup: out of memory\n", stderr);
         return EXIT_FAILURE;

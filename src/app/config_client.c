@@ -29,7 +29,8 @@ static tws_err take_key(const struct tws_settings *s, struct tws_diag *diag,
         err = tws_key_of_passphrase(place, s->passwd, &c->key, diag);
     } else {
         tws_config_error(s, diag, "key_file",
-                         "no key: give key_file (made by tws keygen) or the server's passwd");
+                         "no key: give key_file (made by tws keygen) or the server's passwd, or "
+                         "set TWS_KEY_FILE or TWS_PASSWD");
     }
     return err == TWS_CONFIG ? TWS_OK : err; /* said already; go on to find more */
 }

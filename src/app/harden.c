@@ -21,15 +21,12 @@
 #endif
 
 /* A number below 3 that is free would go to the next socket, and what is meant for stderr with it.
- */
+ * Opened the wrong way round, so that reading stdin or writing to stdout still fails. */
 static void occupy_standard_fds(void)
 {
-    int fd = open("/dev/null", O_RDWR);
-
-    while (fd >= 0 && fd < 3)
-        fd = dup(fd);
-    if (fd >= 0)
-        close(fd);
+    for (int fd = 0; fd < 3; fd++)
+        if (fcntl(fd, F_GETFD) < 0)
+            (void)open("/dev/null", (fd == STDIN_FILENO ? O_WRONLY : O_RDONLY));
 }
 
 void tws_harden(void)

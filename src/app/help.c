@@ -43,9 +43,10 @@ bool tws_wants_help(int argc, char **argv)
     return argc > 1 && (strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "--help") == 0);
 }
 
-int tws_usage_code(FILE *out)
+int tws_wrong_word(const char *command, const char *word, const char *why)
 {
-    return out == stdout ? EXIT_SUCCESS : TWS_EXIT_USAGE;
+    fprintf(stderr, "tws %s: \"%.40s\" %s; see tws %s --help\n", command, word, why, command);
+    return TWS_EXIT_USAGE;
 }
 
 static const struct {

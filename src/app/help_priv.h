@@ -9,7 +9,7 @@ void tws_help_program(FILE *out);
 
 /* Whether the command line asks what the command is for: that goes to stdout, and is no error. */
 bool tws_wants_help(int argc, char **argv);
-/* The exit code of a command that printed its usage there. */
-int tws_usage_code(FILE *out);
+/* Says what is wrong with a word of the command line, and where to read on; the exit code. */
+int tws_wrong_word(const char *command, const char *word, const char *why);
 
 #endif

@@ -16,14 +16,14 @@
 #include <string.h>
 #include <unistd.h>
 
-static int usage(FILE *out)
+static int help(void)
 {
     fputs("Usage: tws keygen [-o FILE] [-n NAME]\n"
           "  -o FILE   write the key there, for its owner only, and print what the server needs\n"
           "  -n NAME   the user's name in the server's log (client)\n"
           "Without -o the key is printed, for a place of your own.\n",
-          out);
-    return tws_usage_code(out);
+          stdout);
+    return EXIT_SUCCESS;
 }
 
 /* It stands in quotes in the keys file, and in every line of the log. */
@@ -110,14 +110,16 @@ int tws_command_keygen(int argc, char **argv)
     const char *path = NULL, *name = "client";
 
     if (tws_wants_help(argc, argv))
-        return usage(stdout);
+        return help();
     for (int i = 1; i < argc; i += 2) {
-        if (i + 1 < argc && strcmp(argv[i], "-o") == 0)
-            path = argv[i + 1];
-        else if (i + 1 < argc && strcmp(argv[i], "-n") == 0)
-            name = argv[i + 1];
-        else
-            return usage(stderr);
+        const char **value = strcmp(argv[i], "-o") == 0   ? &path
+                             : strcmp(argv[i], "-n") == 0 ? &name
+                                                          : NULL;
+        if (value == NULL)
+            return tws_wrong_word("keygen", argv[i], "is not expected");
+        if (i + 1 == argc)
+            return tws_wrong_word("keygen", argv[i], "needs a value");
+        *value = argv[i + 1];
     }
     if (!is_name(name))
         return wrong_name();

@@ -211,7 +211,8 @@ static const struct {
      "f:4: server: found \"wss://h/p#x\", has a fragment (#)\n"},
     {FORWARD KEY_FILE "server: 'wss://h/a b'\n",
      "f:4: server: found \"wss://h/a b\", has a character that must be written as %XX\n"},
-    {FORWARD SERVER, "f: no key: give key_file (made by tws keygen) or the server's passwd\n"},
+    {FORWARD SERVER, "f: no key: give key_file (made by tws keygen) or the server's passwd, or "
+                     "set TWS_KEY_FILE or TWS_PASSWD\n"},
     {FORWARD SERVER PASSWD "key_file: /x\n", "f:4: both key_file and passwd are given: give one\n"},
     {FORWARD SERVER "key_file: /nowhere/key\n", "f:4: /nowhere/key: No such file or directory\n"},
     {FORWARD SERVER "key_file: $CREDENTIALS_DIRECTORY/laptop\n",
@@ -283,7 +284,8 @@ static const struct {
     /* all of it, not only the first */
     {"remote: a:1\n", "f: server is missing: the server's URL, wss://host/path\n"
                       "f:1: remote has no listen: say where to accept connections\n"
-                      "f: no key: give key_file (made by tws keygen) or the server's passwd\n"},
+                      "f: no key: give key_file (made by tws keygen) or the server's passwd, or "
+                      "set TWS_KEY_FILE or TWS_PASSWD\n"},
 };
 
 START_TEST(a_client_that_cannot_work_is_told_why)

@@ -130,7 +130,8 @@ static const struct {
 } environments[] = {
     {STRONG, NULL, CLIENT_LINE "3000", NULL, ""},
     {"", "", CLIENT_LINE "3000", NULL,
-     "no key: give key_file (made by tws keygen) or the server's passwd\n"},
+     "no key: give key_file (made by tws keygen) or the server's passwd, or set TWS_KEY_FILE "
+     "or TWS_PASSWD\n"},
     {NULL, "/nowhere/key", CLIENT_LINE "3000", NULL,
      "TWS_KEY_FILE: /nowhere/key: No such file or directory\n"},
     {STRONG, "/nowhere/key", CLIENT_LINE "3000", NULL,
