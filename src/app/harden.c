@@ -24,9 +24,13 @@
  * Opened the wrong way round, so that reading stdin or writing to stdout still fails. */
 static void occupy_standard_fds(void)
 {
-    for (int fd = 0; fd < 3; fd++)
-        if (fcntl(fd, F_GETFD) < 0)
-            (void)open("/dev/null", (fd == STDIN_FILENO ? O_WRONLY : O_RDONLY));
+    for (int number = 0; number < 3; number++) {
+        if (fcntl(number, F_GETFD) >= 0)
+            continue;
+        int fd = open("/dev/null", number == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+        if (fd != number)
+            tws_socket_close(fd);
+    }
 }
 
 void tws_harden(void)

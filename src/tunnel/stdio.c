@@ -454,6 +454,18 @@ static void on_timer(struct tws_timer *t)
 
 /* ---- life ---- */
 
+static tws_err take(struct tws_shared_fd *s, int fd, enum tws_shared_fd_use use)
+{
+    tws_err err = tws_shared_fd_init(s, fd, use);
+    int saved = errno;
+
+    if (err == TWS_SYS)
+        tws_log(TWS_LOG_ERROR, "stdio not usable", "reason=\"%s: %s\"",
+                use == TWS_SHARED_READ ? "stdin" : "stdout", strerror(saved));
+    errno = saved;
+    return err;
+}
+
 tws_err tws_stdio_new(const struct tws_stdio_config *cfg, struct tws_stdio **out)
 {
     struct tws_stdio *s = calloc(1, sizeof *s);
@@ -464,9 +476,9 @@ tws_err tws_stdio_new(const struct tws_stdio_config *cfg, struct tws_stdio **out
     s->cfg = *cfg;
     tws_target_format(&cfg->target, s->target, sizeof s->target);
     tws_timer_init(&s->timer, cfg->loop, on_timer);
-    err = tws_shared_fd_init(&s->in, cfg->in, TWS_SHARED_READ);
+    err = take(&s->in, cfg->in, TWS_SHARED_READ);
     if (err == TWS_OK)
-        err = tws_shared_fd_init(&s->out, cfg->out, TWS_SHARED_WRITE);
+        err = take(&s->out, cfg->out, TWS_SHARED_WRITE);
     if (err != TWS_OK) {
         tws_stdio_free(s);
         return err;

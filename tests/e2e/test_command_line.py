@@ -212,6 +212,15 @@ class CommandLine(Case):
             self.assertEqual(read_all(ours), data)
             self.assertEqual(process.wait(WAIT), 0)
 
+    def test_stdio_that_is_closed_is_no_success(self):
+        argv = [tws_e2e.TWS, "client", self.url, "-W", f"127.0.0.1:{self.service().port}"]
+        for closed, name in ((">&-", "stdout"), ("<&-", "stdin")):
+            with self.subTest(closed=closed):
+                done = subprocess.run(["sh", "-c", f'exec "$@" {closed}', "sh", *argv], input=b"hello", env=self.env,
+                                      timeout=WAIT, stderr=subprocess.PIPE, check=False)
+                self.assertEqual(done.returncode, 1)
+                self.assertIn(f"{name}: Bad file descriptor".encode(), done.stderr)
+
     def test_a_terminal_is_left_as_it_was(self):
         target = self.service()
         controller, terminal = pty.openpty()
