@@ -10,6 +10,7 @@
 #include "tws/net/listener.h"
 
 #include "loop_priv.h"
+#include "own_port_priv.h"
 
 #include "tws/base/log.h"
 
@@ -23,7 +24,6 @@
 #define BATCH         64 /* connections accepted per socket and turn */
 #define SHORTAGE_US   100000
 #define WARN_EVERY_US 60000000
-#define PORT_TRIES    16
 /* Of a reader that stalls: as fast as without a limit, which 256 KiB are not. */
 #define UNSENT_MAX (1024 * 1024)
 
@@ -193,57 +193,6 @@ static tws_err add_socket(struct tws_listener *l, int fd)
     return TWS_OK;
 }
 
-enum stack { ONE_STACK, DUAL_STACK };
-
-static tws_err listen_on(struct tws_listener *l, const struct tws_sockaddr *sa, enum stack stack)
-{
-    int fd = socket(sa->ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    int v6only = stack == ONE_STACK;
-
-    if (fd < 0)
-        return TWS_SYS;
-    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int)) != 0)
-        goto fail;
-    if (sa->ss.ss_family == AF_INET6 &&
-        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6only, sizeof v6only) != 0)
-        goto fail;
-    if (bind(fd, (const struct sockaddr *)&sa->ss, sa->len) != 0 || listen(fd, SOMAXCONN) != 0)
-        goto fail;
-    return add_socket(l, fd);
-
-fail:
-    tws_socket_close(fd);
-    return TWS_SYS;
-}
-
-static tws_err listen_on_ip(struct tws_listener *l, const char *ip_text, uint16_t port,
-                            enum stack stack)
-{
-    struct tws_sockaddr sa;
-    struct tws_ip ip;
-
-    if (tws_ip_parse(ip_text, &ip) != TWS_OK) {
-        errno = EADDRNOTAVAIL; /* what bind() says of an address that is not here */
-        return TWS_SYS;
-    }
-    tws_sockaddr_set(&sa, &ip, port);
-    return listen_on(l, &sa, stack);
-}
-
-static bool has_no_ipv6(int error)
-{
-    return error == EAFNOSUPPORT || error == EADDRNOTAVAIL || error == EPROTONOSUPPORT;
-}
-
-static tws_err listen_on_all(struct tws_listener *l, uint16_t port)
-{
-    tws_err err = listen_on_ip(l, "::", port, DUAL_STACK);
-
-    if (err == TWS_OK || !has_no_ipv6(errno))
-        return err;
-    return listen_on_ip(l, "0.0.0.0", port, ONE_STACK);
-}
-
 static void close_sockets(struct tws_listener *l)
 {
     for (unsigned i = 0; i < l->count; i++) {
@@ -255,25 +204,17 @@ static void close_sockets(struct tws_listener *l)
     l->count = 0;
 }
 
-/* 127.0.0.1 and, where there is one, ::1, on the same port. */
-static tws_err listen_on_localhost(struct tws_listener *l, uint16_t port)
+/* Closes those from the i-th on, which are not the listener's yet, and its own. */
+static void give_up(struct tws_listener *l, const int *fds, size_t i, size_t n)
 {
-    for (int i = 0; i < PORT_TRIES; i++) {
-        struct tws_sockaddr sa;
-        struct tws_ip ip;
-        uint16_t chosen;
+    int saved = errno;
 
-        if (listen_on_ip(l, "127.0.0.1", port, ONE_STACK) != TWS_OK)
-            return TWS_SYS;
-        tws_listener_address(l, &sa);
-        tws_sockaddr_get(&sa, &ip, &chosen);
-        if (listen_on_ip(l, "::1", chosen, ONE_STACK) == TWS_OK || has_no_ipv6(errno))
-            return TWS_OK;
+    for (; i < n; i++)
+        tws_socket_close(fds[i]);
+    if (l != NULL)
         close_sockets(l);
-        if (port != 0 || errno != EADDRINUSE)
-            return TWS_SYS;
-    }
-    return TWS_SYS;
+    free(l);
+    errno = saved;
 }
 
 const char *tws_listener_advice(int error)
@@ -298,20 +239,17 @@ tws_err tws_listener_open(struct tws_loop *loop, const struct tws_hostport *hp,
                           tws_accept_fn *on_accept, void *arg, struct tws_listener **out)
 {
     struct tws_listener *l = NULL;
-    tws_err err = listener_new(loop, on_accept, arg, &l);
+    int fds[TWS_OWN_PORT_SOCKETS];
+    unsigned n = 0, i = 0;
+    tws_err err = tws_own_port_open(hp, SOCK_STREAM, fds, &n);
 
     if (err != TWS_OK)
         return err;
-    if (hp->host[0] == '\0')
-        err = listen_on_all(l, hp->port);
-    else if (strcmp(hp->host, "localhost") == 0)
-        err = listen_on_localhost(l, hp->port);
-    else if (strcmp(hp->host, "::") == 0)
-        err = listen_on_ip(l, hp->host, hp->port, DUAL_STACK);
-    else
-        err = listen_on_ip(l, hp->host, hp->port, ONE_STACK);
+    err = listener_new(loop, on_accept, arg, &l);
+    while (i < n && err == TWS_OK)
+        err = add_socket(l, fds[i++]);
     if (err != TWS_OK) {
-        free(l);
+        give_up(l, fds, i, n);
         return err;
     }
     *out = l;
@@ -363,16 +301,12 @@ tws_err tws_listener_adopt(struct tws_loop *loop, const int *fds, size_t n,
 
     while (i < n && err == TWS_OK)
         err = adopt_one(l, fds[i++]);
-    if (err == TWS_OK) {
-        *out = l;
-        return TWS_OK;
+    if (err != TWS_OK) {
+        give_up(l, fds, i, n);
+        return err;
     }
-    for (; i < n; i++)
-        tws_socket_close(fds[i]);
-    if (l != NULL)
-        close_sockets(l);
-    free(l);
-    return err;
+    *out = l;
+    return TWS_OK;
 }
 
 tws_err tws_listener_set_transparent(struct tws_listener *l, uint32_t mark)

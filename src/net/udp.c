@@ -2,6 +2,7 @@
 #include "tws/net/udp.h"
 
 #include "dial_priv.h"
+#include "own_port_priv.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,8 +15,7 @@
 #define TURN_BATCHES 4u
 #define TURN_BYTES   65536u
 
-#define BUFFER     (1 << 21) /* asked for; without CAP_NET_ADMIN net.core.*mem_max is the most */
-#define PORT_TRIES 16
+#define BUFFER (1 << 21) /* asked for; without CAP_NET_ADMIN net.core.*mem_max is the most */
 
 /* ---- opening ---- */
 
@@ -43,81 +43,13 @@ void tws_udp_prepare(int fd, int family)
         set_int(fd, IPPROTO_IP, IP_PKTINFO, 1);
 }
 
-enum stack { ONE_STACK, DUAL_STACK };
-
-static tws_err bind_to(const struct tws_sockaddr *sa, enum stack stack, int *out)
-{
-    int fd = socket(sa->ss.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    int v6only = stack == ONE_STACK;
-
-    if (fd < 0)
-        return TWS_SYS;
-    if (sa->ss.ss_family == AF_INET6 &&
-        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6only, sizeof v6only) != 0)
-        goto fail;
-    if (bind(fd, (const struct sockaddr *)&sa->ss, sa->len) != 0)
-        goto fail;
-    tws_udp_prepare(fd, sa->ss.ss_family);
-    *out = fd;
-    return TWS_OK;
-
-fail:
-    tws_socket_close(fd);
-    return TWS_SYS;
-}
-
-static tws_err bind_ip(const char *text, uint16_t port, enum stack stack, int *out)
-{
-    struct tws_sockaddr sa;
-    struct tws_ip ip;
-
-    if (tws_ip_parse(text, &ip) != TWS_OK) {
-        errno = EADDRNOTAVAIL; /* what bind() says of an address that is not here */
-        return TWS_SYS;
-    }
-    tws_sockaddr_set(&sa, &ip, port);
-    return bind_to(&sa, stack, out);
-}
-
-static bool has_no_ipv6(int error)
-{
-    return error == EAFNOSUPPORT || error == EADDRNOTAVAIL || error == EPROTONOSUPPORT;
-}
-
-/* 127.0.0.1 and, where there is one, ::1, on the same port. */
-static tws_err bind_localhost(uint16_t port, int fds[TWS_UDP_SOCKETS], unsigned *n)
-{
-    for (int i = 0; i < PORT_TRIES; i++) {
-        if (bind_ip("127.0.0.1", port, ONE_STACK, &fds[0]) != TWS_OK)
-            return TWS_SYS;
-        *n = 1;
-        if (bind_ip("::1", tws_socket_port(fds[0]), ONE_STACK, &fds[1]) == TWS_OK) {
-            *n = 2;
-            return TWS_OK;
-        }
-        if (has_no_ipv6(errno))
-            return TWS_OK;
-        tws_socket_close(fds[0]);
-        if (port != 0 || errno != EADDRINUSE)
-            return TWS_SYS;
-    }
-    return TWS_SYS;
-}
-
 tws_err tws_udp_bind(const struct tws_hostport *hp, int fds[TWS_UDP_SOCKETS], unsigned *n)
 {
-    tws_err err;
+    tws_err err = tws_own_port_open(hp, SOCK_DGRAM, fds, n);
 
-    *n = 1;
-    if (strcmp(hp->host, "localhost") == 0)
-        return bind_localhost(hp->port, fds, n);
-    if (hp->host[0] != '\0')
-        return bind_ip(hp->host, hp->port, strcmp(hp->host, "::") == 0 ? DUAL_STACK : ONE_STACK,
-                       &fds[0]);
-    err = bind_ip("::", hp->port, DUAL_STACK, &fds[0]);
-    if (err == TWS_OK || !has_no_ipv6(errno))
-        return err;
-    return bind_ip("0.0.0.0", hp->port, ONE_STACK, &fds[0]);
+    for (unsigned i = 0; err == TWS_OK && i < *n; i++)
+        tws_udp_prepare(fds[i], tws_socket_address(fds[i]).ss.ss_family);
+    return err;
 }
 
 tws_err tws_udp_adopt(int fd)
