@@ -24,52 +24,6 @@
 
 /* ---- local sides ---- */
 
-void tws_local_attach(struct tws_local *l, const struct tws_local_ops *ops,
-                      struct tws_carrier *carrier, struct tws_channel *ch)
-{
-    l->ops = ops;
-    l->carrier = carrier;
-    l->channel = ch;
-    l->lingers = false;
-    tws_list_init(&l->local_node);
-    tws_list_push_back(&carrier->locals, &l->local_node);
-    carrier->nlocals++;
-    tws_channel_set_user(ch, l);
-}
-
-uint8_t *tws_local_take_rest(struct tws_local *l, size_t n)
-{
-    uint8_t *rest = malloc(n > 0 ? n : 1);
-    struct tws_span in;
-
-    for (size_t done = 0; rest != NULL && done < n;) {
-        if (tws_channel_peek(l->channel, &in) != TWS_OK) {
-            free(rest);
-            return NULL;
-        }
-        memcpy(rest + done, in.p, in.n);
-        done += in.n;
-        tws_channel_consume(l->channel, in.n, tws_carrier_now(l->carrier));
-    }
-    return rest;
-}
-
-void tws_local_linger(struct tws_local *l)
-{
-    l->carrier->nlingering += !l->lingers;
-    l->lingers = true;
-}
-
-void tws_local_detach(struct tws_local *l)
-{
-    if (!tws_list_linked(&l->local_node))
-        return;
-    l->carrier->nlingering -= l->lingers;
-    l->lingers = false;
-    tws_list_unlink(&l->local_node);
-    l->carrier->nlocals--;
-}
-
 static void end_local(struct tws_carrier *c, struct tws_local *l, uint16_t code)
 {
     tws_local_detach(l);

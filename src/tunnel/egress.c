@@ -4,10 +4,10 @@
  * A refused opening has a local side too, until the peer knows of the refusal: it counts against
  * the user's limit so long, and has its line in the log.
  */
+#include "carrier_priv.h"
 #include "egress_priv.h"
 #include "listens_priv.h"
 #include "outlet_priv.h"
-#include "relay_priv.h"
 
 #include "tws/base/log.h"
 #include "tws/net/own_address.h"
@@ -76,8 +76,7 @@ static void on_over(struct tws_local *l, uint16_t code)
 
     (void)code; /* it was refused, whether or not the session lived until the peer knew */
     r->judge->nchannels--;
-    tws_audit(l->carrier, l->channel, r->text, r->text + r->target_at, r->since_us,
-              tws_code_text(r->code));
+    tws_local_audit(l, r->text, r->text + r->target_at, r->since_us, tws_code_text(r->code));
     tws_loop_free_later(l->carrier->loop, r);
 }
 

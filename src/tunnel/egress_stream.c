@@ -107,8 +107,8 @@ static void on_over(struct tws_local *l, uint16_t code)
 
     stop_dialling(d);
     d->egress->judge->nchannels--;
-    tws_audit(l->carrier, l->channel, d->source_text, d->target, d->since_us,
-              tws_code_text(d->code != TWS_CODE_NONE ? d->code : code));
+    tws_local_audit(l, d->source_text, d->target, d->since_us,
+                    tws_code_text(d->code != TWS_CODE_NONE ? d->code : code));
     free_dial(d);
 }
 

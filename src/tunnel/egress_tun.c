@@ -6,9 +6,9 @@
  * rules allow its destination: its port for TCP and UDP, any port for what has none (ICMP, other
  * protocols, and later fragments, which may belong to anything).
  */
+#include "carrier_priv.h"
 #include "egress_priv.h"
 #include "ip_hub_priv.h"
-#include "relay_priv.h"
 
 #include "tws/base/log.h"
 #include "tws/proto/code.h"
@@ -186,8 +186,8 @@ static void on_over(struct tws_local *l, uint16_t code)
     addresses_text(port, source, sizeof source);
     if (port->code == TWS_CODE_NONE)
         port->code = code;
-    tws_audit(l->carrier, l->channel, source[0] != '\0' ? source : "-", "tun", port->opened_us,
-              port->code == TWS_CODE_NONE ? "closed" : tws_code_text(port->code));
+    tws_local_audit(l, source[0] != '\0' ? source : "-", "tun", port->opened_us,
+                    port->code == TWS_CODE_NONE ? "closed" : tws_code_text(port->code));
     if (port->dropped_source + port->dropped_rules + port->dropped_malformed + port->dropped_rate +
             port->backlog.dropped >
         0)

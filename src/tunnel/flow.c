@@ -1,6 +1,6 @@
 /* flow.c - see flow_priv.h. */
+#include "carrier_priv.h"
 #include "flow_priv.h"
-#include "relay_priv.h"
 
 #include "tws/proto/code.h"
 
@@ -160,8 +160,8 @@ static void on_over(struct tws_local *l, uint16_t code)
     struct tws_flow *f = from_local(l);
 
     tws_flow_fini(f);
-    tws_audit(l->carrier, l->channel, f->source, f->target, f->since_us,
-              tws_code_text(f->code != TWS_CODE_NONE ? f->code : code));
+    tws_local_audit(l, f->source, f->target, f->since_us,
+                    tws_code_text(f->code != TWS_CODE_NONE ? f->code : code));
     f->ops->over(f, code);
 }
 

@@ -6,11 +6,11 @@
  * another way meanwhile; packets wait in the kernel's queue of the device, or are lost there.
  */
 #include "backlog_priv.h"
+#include "carrier_priv.h"
 #include "inlet_priv.h"
 #include "ip_detour_priv.h"
 #include "ip_gate_priv.h"
 #include "ip_terms_priv.h"
-#include "relay_priv.h"
 
 #include "tws/base/log.h"
 #include "tws/net/capability.h"
@@ -391,8 +391,8 @@ static void on_over(struct tws_local *l, uint16_t code)
         let_go(e, code);
         tws_timer_start(&w->retry, 0);
     }
-    tws_audit(l->carrier, l->channel, "tun", "tun", e->opened_us,
-              e->reason == TWS_CODE_NONE ? "closed" : tws_code_text(e->reason));
+    tws_local_audit(l, "tun", "tun", e->opened_us,
+                    e->reason == TWS_CODE_NONE ? "closed" : tws_code_text(e->reason));
     tws_loop_free_later(l->carrier->loop, e);
 }
 

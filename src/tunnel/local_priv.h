@@ -50,5 +50,8 @@ uint8_t *tws_local_take_rest(struct tws_local *l, size_t n);
 void tws_local_linger(struct tws_local *l);
 /* Takes it off its carrier's list. */
 void tws_local_detach(struct tws_local *l);
+/* The line at a channel's end. */
+void tws_local_audit(const struct tws_local *l, const char *source, const char *target,
+                     uint64_t opened_us, const char *reason);
 
 #endif

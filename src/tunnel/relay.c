@@ -409,8 +409,8 @@ static void on_over(struct tws_local *l, uint16_t code)
     close_socket(r);
     if (r->count != NULL)
         --*r->count;
-    tws_audit(l->carrier, l->channel, r->text, r->text + r->target_at, r->opened_us,
-              r->reason == 0 ? "closed" : tws_code_text(r->reason));
+    tws_local_audit(l, r->text, r->text + r->target_at, r->opened_us,
+                    r->reason == 0 ? "closed" : tws_code_text(r->reason));
     tws_front_free(r->front);
     r->front = NULL;
     tws_loop_free_later(l->carrier->loop, r);
@@ -531,26 +531,4 @@ fail:
     tws_front_free(cfg->front);
     free(r);
     return err;
-}
-
-/* What the peer opened is this side's way out, and always has its line. */
-static enum tws_log_level audit_level(const struct tws_carrier *c, const struct tws_channel *ch)
-{
-    bool ours = (tws_channel_id(ch) % 2 != 0) == c->client;
-
-    return ours ? c->audit_level : TWS_LOG_INFO;
-}
-
-void tws_audit(const struct tws_carrier *c, const struct tws_channel *ch, const char *source,
-               const char *target, uint64_t opened_us, const char *reason)
-{
-    struct tws_channel_stats st = tws_channel_stats(ch);
-    enum tws_log_level level = audit_level(c, ch);
-
-    tws_log(level, "channel",
-            "session=%s user=%s ch=%u source=%s target=%s sent=%llu received=%llu ms=%llu "
-            "reason=\"%s\"",
-            c->tag, c->user, (unsigned)tws_channel_id(ch), source, target,
-            (unsigned long long)st.sent, (unsigned long long)st.received,
-            (unsigned long long)((tws_carrier_now(c) - opened_us) / 1000), reason);
 }

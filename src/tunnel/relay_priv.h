@@ -39,8 +39,4 @@ struct tws_relay_config {
 /* Starts to relay. TWS_NOMEM, TWS_SYS: the channel is as it was, the descriptor is closed. */
 TWS_MUST_USE tws_err tws_relay_new(const struct tws_relay_config *cfg);
 
-/* The line at a channel's end. */
-void tws_audit(const struct tws_carrier *c, const struct tws_channel *ch, const char *source,
-               const char *target, uint64_t opened_us, const char *reason);
-
 #endif

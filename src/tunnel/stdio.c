@@ -6,7 +6,6 @@
  * at a time.
  */
 #include "carrier_priv.h"
-#include "relay_priv.h"
 #include "stdio_priv.h"
 
 #include "tws/net/shared_fd.h"
@@ -313,8 +312,7 @@ static void on_over(struct tws_local *l, uint16_t code)
         code = TWS_CODE_NONE;
     if (code != TWS_CODE_NONE)
         blame(s, "the session ended: %s", tws_code_text(code));
-    tws_audit(l->carrier, l->channel, "stdio", s->target, s->opened_us,
-              s->why[0] == '\0' ? "closed" : s->why);
+    tws_local_audit(l, "stdio", s->target, s->opened_us, s->why[0] == '\0' ? "closed" : s->why);
     s->attached = false;
     if (s->rest == NULL) {
         end(s);
