@@ -58,7 +58,8 @@ static int dial_once(const struct tws_sockaddr *to, const struct tws_connect_fro
 
     if (s < 0)
         return errno;
-    int error = tws_dial_source(s, family, from, port);
+    int error = from->leaves_some && tws_fd_is_reserved(s) ? EMFILE
+                                                           : tws_dial_source(s, family, from, port);
     if (error == 0) {
         tws_socket_set_nodelay(s);
         tws_socket_set_urgent_inline(s);

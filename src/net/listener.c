@@ -38,7 +38,7 @@ struct tws_listener {
     void *arg;
     struct bound sockets[TWS_LISTENER_SOCKETS];
     unsigned count;
-    bool paused;
+    bool paused, leaves_some;
     struct tws_timer shortage; /* running: out of descriptors or memory */
     uint64_t next_warning_us;
 };
@@ -85,9 +85,13 @@ static void hold_for_shortage(struct tws_listener *l, int error)
 static bool accept_one(struct tws_listener *l, struct bound *b)
 {
     struct tws_sockaddr peer = {.len = sizeof peer.ss};
+
+    if (l->leaves_some && tws_fds_are_short(b->io.fd)) {
+        hold_for_shortage(l, EMFILE);
+        return false;
+    }
     int fd =
         accept4(b->io.fd, (struct sockaddr *)&peer.ss, &peer.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
-
     if (fd < 0) {
         if (concerns_one_connection(errno))
             return true;
@@ -95,6 +99,7 @@ static bool accept_one(struct tws_listener *l, struct bound *b)
             hold_for_shortage(l, errno);
         return false;
     }
+    (void)tws_fd_is_reserved(fd);     /* it is noted: this one is served, the next one waits */
     if (peer.ss.ss_family == AF_UNIX) /* inherits nothing */
         tws_socket_set_urgent_inline(fd);
     tws_sockaddr_unmap(&peer); /* a dual-stack socket's IPv4 peers: nobody above shall see that */
@@ -148,6 +153,11 @@ static void ask_again(struct tws_listener *l)
 static void on_shortage_over(struct tws_timer *t)
 {
     ask_again(TWS_CONTAINER(t, struct tws_listener, shortage));
+}
+
+void tws_listener_leave_some(struct tws_listener *l)
+{
+    l->leaves_some = true;
 }
 
 void tws_listener_pause(struct tws_listener *l, bool paused)

@@ -4,6 +4,8 @@
 #include "tws/base/log.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stddef.h>
@@ -14,6 +16,7 @@
 #include <unistd.h>
 
 #define FD_LIMIT_MAX 1048576
+#define RESERVED_MAX 1024u
 
 void tws_sockaddr_get(const struct tws_sockaddr *sa, struct tws_ip *ip, uint16_t *port)
 {
@@ -224,6 +227,26 @@ void tws_socket_close(int fd)
     errno = saved;
 }
 
+/* The first that is for links; and whether one of those was in use when we last looked. */
+static int reserved_from = INT_MAX;
+static bool reserved_seen;
+
+bool tws_fd_is_reserved(int fd)
+{
+    reserved_seen = reserved_seen || fd >= reserved_from;
+    return fd >= reserved_from;
+}
+
+bool tws_fds_are_short(int fd)
+{
+    if (!reserved_seen)
+        return false;
+    int next = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    reserved_seen = next < 0 || next >= reserved_from;
+    tws_socket_close(next);
+    return reserved_seen;
+}
+
 unsigned tws_raise_fd_limit(void)
 {
     struct rlimit limit;
@@ -238,5 +261,7 @@ unsigned tws_raise_fd_limit(void)
         if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
             want = had;
     }
-    return want > FD_LIMIT_MAX ? FD_LIMIT_MAX : (unsigned)want;
+    unsigned n = want > FD_LIMIT_MAX ? FD_LIMIT_MAX : (unsigned)want;
+    reserved_from = (int)(n - (n / 8 < RESERVED_MAX ? n / 8 : RESERVED_MAX));
+    return n;
 }

@@ -78,7 +78,9 @@ static int connect_once(const struct tws_connect_from *from, const struct tws_so
 
     if (fd < 0)
         return errno;
-    if (from != NULL)
+    if (from != NULL && from->leaves_some && tws_fd_is_reserved(fd))
+        error = EMFILE;
+    else if (from != NULL)
         error =
             tws_dial_source(fd, family, from, keep_port ? TWS_DIAL_OWN_PORT : TWS_DIAL_ANY_PORT);
     if (error == 0 && connect(fd, (const struct sockaddr *)&to->ss, to->len) != 0)

@@ -137,7 +137,7 @@ static int open_socket(const struct tws_arrival *a, struct tws_target *at)
     tws_ip_format(&at->ip, hp.host, sizeof hp.host);
     if (tws_udp_bind(&hp, fds, &n) != TWS_OK)
         return -1;
-    if (own_address(fds[0], at))
+    if (!tws_fd_is_reserved(fds[0]) && own_address(fds[0], at))
         return fds[0];
     tws_socket_close(fds[0]);
     return -1;

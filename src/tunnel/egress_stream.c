@@ -484,7 +484,7 @@ static bool go_choosing(struct dial *d)
 /* To the target, or where the outlet leads instead. */
 static bool go_straight(struct dial *d, const struct tws_outlet *outlet)
 {
-    struct tws_connect_from from = {.port = 0};
+    struct tws_connect_from from = {.leaves_some = true};
     struct tws_connect_options o = {
         .host = d->host, .port = d->port, .from = &from, .filter = may_dial};
     const struct tws_ip_port *instead = NULL;

@@ -9,7 +9,11 @@ tws_err tws_inlet_open_stream(struct tws_inlet *l)
     const struct tws_entrance e = {
         .at = &l->listen, .access = &l->conf->access, .activation = l->ingress->activation};
 
-    return tws_entrance_listen(&e, l->ingress->loop, tws_inlet_accepted, l, &l->file, &l->listener);
+    tws_err err =
+        tws_entrance_listen(&e, l->ingress->loop, tws_inlet_accepted, l, &l->file, &l->listener);
+    if (err == TWS_OK)
+        tws_listener_leave_some(l->listener);
+    return err;
 }
 
 void tws_inlet_close_stream(struct tws_inlet *l)

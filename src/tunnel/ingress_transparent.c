@@ -27,7 +27,10 @@ static tws_err open_stream(struct tws_inlet *l)
 
     if (!l->conf->tproxy && !l->conf->local)
         at.host[0] = '\0';
-    return tws_listener_open(l->ingress->loop, &at, tws_inlet_accepted, l, &l->listener);
+    tws_err err = tws_listener_open(l->ingress->loop, &at, tws_inlet_accepted, l, &l->listener);
+    if (err == TWS_OK)
+        tws_listener_leave_some(l->listener);
+    return err;
 }
 
 static tws_err open_transparent(struct tws_inlet *l)

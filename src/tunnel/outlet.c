@@ -127,7 +127,7 @@ static const char *spoof(const struct tws_outlet *o, const struct tws_ip_port *s
 const char *tws_outlet_from(const struct tws_outlet *o, const struct tws_ip_port *source,
                             tws_is_own_fn *is_own, void *arg, struct tws_connect_from *from)
 {
-    *from = (struct tws_connect_from){.port = 0};
+    *from = (struct tws_connect_from){.leaves_some = true};
     if (o == NULL)
         return NULL;
     from->ip = o->bind;

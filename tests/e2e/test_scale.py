@@ -193,6 +193,18 @@ class Descriptors(Case):
         wait_until(lambda: self.answers(tunnel.port), "it answers again")
         self.assertTrue(process.is_running())
 
+    def test_who_takes_all_descriptors_of_a_server_leaves_some_for_other_links(self):
+        tunnel = self.tunnel(self.service().port, plain=True, server_limits=files(256))
+        peers = [peer for _ in range(300) if (peer := self.try_to_connect(tunnel.port)) is not None]
+        tunnel.server.wait_log('reason="out of resources"')
+        tunnel.client_settings.update(name="other", forwards=[{**tunnel.client_settings["forwards"][0],
+                                                               "listen": f"127.0.0.1:{(port := free_port())}"}])
+        other = self.start_tws("other", "client", "--config", tunnel.write_client())
+        other.wait_status("2 of 2 links up.*")
+        for peer in peers:
+            peer.close()
+        wait_until(lambda: self.answers(port), "there are channels for the other")
+
     def test_every_way_in_pauses_without_descriptors_and_goes_on(self):
         target = self.service().port
         path = os.path.join(self.folder, "in.sock")

@@ -46,6 +46,7 @@ struct tws_connect_from {
     char interface[TWS_CONNECT_INTERFACE + 1]; /* SO_BINDTODEVICE; "": none */
     uint32_t mark;    /* SO_MARK, for routing and nftables; 0: none. Needs CAP_NET_ADMIN */
     bool transparent; /* ip need not be this machine's (IP_TRANSPARENT). Needs CAP_NET_ADMIN */
+    bool leaves_some; /* EMFILE rather than a reserved descriptor (socket.h) */
 };
 
 typedef void tws_connect_fn(void *arg, const struct tws_connect_result *r);

@@ -39,6 +39,8 @@ TWS_MUST_USE tws_err tws_listener_adopt(struct tws_loop *loop, const int *fds, s
 /* Makes its sockets take what TPROXY gives them, and mark what they send, as those they accept do.
  * TWS_SYS: EPERM without CAP_NET_ADMIN. */
 TWS_MUST_USE tws_err tws_listener_set_transparent(struct tws_listener *l, uint32_t mark);
+/* Accepts nothing more while tws_fds_are_short(). */
+void tws_listener_leave_some(struct tws_listener *l);
 /* No callback comes after it. NULL is fine. */
 void tws_listener_close(struct tws_listener *l);
 /* Takes effect at once, also inside on_accept. */

@@ -54,5 +54,14 @@ int tws_socket_error(int fd);
 void tws_socket_close(int fd);
 /* Sets RLIMIT_NOFILE to its hard limit, at most 1,048,576. Returns the limit. */
 unsigned tws_raise_fd_limit(void);
+/*
+ * The last descriptors, an eighth of that limit and at most 1,024, are for links, without which
+ * nothing moves. The kernel gives the lowest number that is free: one of the last means that all
+ * others are in use.
+ */
+bool tws_fd_is_reserved(int fd);
+/* Whether the next would be one of them; `fd` is any that is open. Asks the kernel only after one
+ * of them was seen. */
+bool tws_fds_are_short(int fd);
 
 #endif

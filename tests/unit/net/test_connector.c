@@ -497,6 +497,31 @@ START_TEST(running_out_of_descriptors_is_a_lack_of_resources)
 }
 END_TEST
 
+START_TEST(who_leaves_some_has_none_of_the_last)
+{
+    const struct rlimit limit = {128, 128};
+    const struct tws_connect_from modest = {.leaves_some = true};
+    struct tws_loop *loop = driver_loop();
+    struct call k = {.o.from = &modest}, greedy = {.o.port = 0};
+    uint16_t port = 0;
+    int listener = listen_at("127.0.0.1", &port, 8), fd;
+
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    ck_assert_uint_eq(tws_raise_fd_limit(), 128);
+    while ((fd = fcntl(0, F_DUPFD, 0)) < 112)
+        continue;
+    close(fd);
+    call_run(&k, loop, "127.0.0.1", port);
+    ck_assert_int_eq(k.r.failure, TWS_CONNECT_RESOURCES);
+    ck_assert_str_eq(k.detail, strerror(EMFILE));
+    call_run(&greedy, loop, "127.0.0.1", port);
+    ck_assert_int_eq(greedy.r.failure, TWS_CONNECT_OK);
+    call_close(&greedy);
+    tws_socket_close(listener);
+    tws_loop_free(loop);
+}
+END_TEST
+
 /* TCP's simultaneous open: where the kernel has one port to give, it gives the one dialled. */
 START_TEST(a_connection_to_itself_is_a_refusal)
 {
@@ -730,6 +755,7 @@ int main(void)
     tcase_add_loop_test(tc, when_the_filter_refuses_all_the_failure_is_forbidden, 0,
                         COUNT_OF(forbidden_names));
     tcase_add_test(tc, running_out_of_descriptors_is_a_lack_of_resources);
+    tcase_add_test(tc, who_leaves_some_has_none_of_the_last);
     tcase_add_test(tc, a_connection_to_itself_is_a_refusal);
     tcase_add_test(tc, an_address_without_a_route_is_unreachable);
     tcase_add_test(tc, a_machine_out_of_ports_is_a_lack_of_resources);

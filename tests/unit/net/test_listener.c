@@ -318,6 +318,46 @@ START_TEST(accepting_resumes_when_descriptors_are_there_again)
 }
 END_TEST
 
+/* Takes all descriptors below `n`; how many. */
+static int fill_up_to(int n, int *fds)
+{
+    int count = 0, fd;
+
+    while ((fd = fcntl(0, F_DUPFD_CLOEXEC, 0)) < n)
+        fds[count++] = fd;
+    close(fd);
+    return count;
+}
+
+START_TEST(who_leaves_some_takes_no_more_than_one_of_the_last)
+{
+    const struct rlimit limit = {128, 128};
+    struct door d;
+    int knocks[3], fds[128];
+
+    warnings = 0;
+    tws_log_set(TWS_LOG_INFO, count_warning, NULL);
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    ck_assert_uint_eq(tws_raise_fd_limit(), 128);
+    door_open(&d, "127.0.0.1", 0);
+    tws_listener_leave_some(d.listener);
+    for (int i = 0; i < 3; i++)
+        knocks[i] = knock("127.0.0.1", door_port(&d));
+    int count = fill_up_to(111, fds);
+    driver_run_for(d.loop, 250000);
+    ck_assert_int_eq(d.accepted, 2); /* 111 and the first that is reserved, 112 */
+    ck_assert_int_eq(warnings, 1);
+    while (count > 0)
+        close(fds[--count]);
+    d.wanted = 3;
+    driver_run(d.loop);
+    tws_log_set(TWS_LOG_INFO, NULL, NULL);
+    for (int i = 0; i < 3; i++)
+        tws_socket_close(knocks[i]);
+    door_close(&d);
+}
+END_TEST
+
 START_TEST(a_listening_descriptor_can_be_adopted_and_no_other)
 {
     struct tws_loop *loop = driver_loop();
@@ -380,6 +420,7 @@ int main(void)
     tcase_add_test(tc, a_listener_may_be_closed_in_its_callback);
     tcase_add_test(tc, more_connections_than_a_batch_are_all_accepted);
     tcase_add_test(tc, accepting_resumes_when_descriptors_are_there_again);
+    tcase_add_test(tc, who_leaves_some_takes_no_more_than_one_of_the_last);
     tcase_add_test(tc, a_listening_descriptor_can_be_adopted_and_no_other);
     tcase_add_test(tc, a_unix_socket_is_adopted_too);
 
