@@ -30,7 +30,8 @@ quietly() {
 package() {
   (cd "$root/build/release" && cpack -G DEB -B "$dir/deb")
   run_as_root cp "$dir"/deb/tws_*.deb "$dir/debian/root/tws.deb"
-  inside "$dir/debian" 'apt-get install -y -q --no-install-recommends /root/tws.deb'
+  # Both at once: systemd-resolved makes /etc/resolv.conf its own, and nobody in there answers before it is booted.
+  inside "$dir/debian" 'apt-get install -y -q --reinstall --no-install-recommends /root/tws.deb systemd-resolved'
 }
 
 mkdir -p "$logs"

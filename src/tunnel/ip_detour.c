@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define FIRST TWS_NET_RULES
 #define DNS   53
@@ -126,7 +127,8 @@ static bool tell_resolver(const char *const argv[])
         snprintf(why, sizeof why, "%s", err == TWS_SYS ? strerror(errno) : tws_err_text(err));
     }
     tws_log(TWS_LOG_WARN, "cannot set the resolvers",
-            "device=%s reason=\"%s: name them in /etc/resolv.conf\"", argv[2], why);
+            "device=%s reason=\"%s: %sname them in /etc/resolv.conf\"", argv[2], why,
+            geteuid() != 0 ? "run the client as root, or " : "");
     return false;
 }
 

@@ -19,7 +19,7 @@ import tws_e2e  # noqa: E402 pylint: disable=wrong-import-position
 from tws_e2e import read_exactly, wait_until  # noqa: E402 pylint: disable=wrong-import-position
 
 WAIT = 60.0
-SERVER, TARGET = "10.1.0.1", "10.20.0.5"
+SERVER, TARGET, RESOLVER = "10.1.0.1", "10.20.0.5", "10.20.0.53"
 # What systemd-nspawn would make: this machine's own settings and devices stay out of reach.
 BOOT = r"""
 mount --bind "$1" "$1" && cd "$1"
@@ -163,6 +163,18 @@ def pass_on(peer, path):
         other.connect(path)
         threading.Thread(target=pump, args=(other, peer), daemon=True).start()
         pump(peer, other)
+
+
+def answer_names(sock, asked):
+    """Every name of the DNS is 10.20.0.9 (RFC 1035); who asked for it is noted."""
+    with contextlib.suppress(OSError):
+        while True:
+            query, peer = sock.recvfrom(512)
+            end = query.index(b"\0", 12) + 5
+            is_a = query[end - 4:end - 2] == b"\0\1"
+            record = b"\xc0\x0c\0\1\0\1\0\0\0\1\0\4" + socket.inet_aton("10.20.0.9")
+            asked.append(peer[0])
+            sock.sendto(query[:2] + b"\x81\x80\0\1" + bytes([0, is_a]) + b"\0\0\0\0" + query[12:end] + record * is_a, peer)
 
 
 def pump(source, sink):
@@ -445,13 +457,20 @@ class Units(unittest.TestCase):
         self.wait_show(self.client, "ActiveState", "failed")
         self.assertEqual(MACHINE.run("nft", "list", "ruleset"), before)
 
-    def test_an_ip_link(self):
-        with open(os.path.join(tws_e2e.ROOT, "docs", "tun.md"), encoding="utf-8") as file:
-            drop_in = re.search(r"```ini\n(.*?)```", file.read(), re.S).group(1)
+    def allow_ip_links(self, networks):
         for side in ("server", "client"):
-            self.drop_in(side, "tun", drop_in)
-        self.write_keys('"10.9.0.0/24"', "\n    tun: [pool]")
+            self.drop_in(side, "tun", self.documented(0))
+        self.write_keys(f'"{networks}"', "\n    tun: [pool]")
         self.write_server(more="tun:\n  device: tws0\n  address: [10.9.0.1/24]\n")
+
+    @staticmethod
+    def documented(number):
+        """A drop-in of docs/tun.md."""
+        with open(os.path.join(tws_e2e.ROOT, "docs", "tun.md"), encoding="utf-8") as file:
+            return re.findall(r"```ini\n(.*?)```", file.read(), re.S)[number]
+
+    def test_an_ip_link(self):
+        self.allow_ip_links("10.9.0.0/24")
         self.write_client("  - {kind: tun, device: tws0, routes: [10.9.0.0/24]}\n")
         with MACHINE.inside("away"):
             service = tws_e2e.Service(self.serve, "0.0.0.0")
@@ -462,6 +481,29 @@ class Units(unittest.TestCase):
         self.assertEqual(self.sources, ["10.9.0.2"])
         MACHINE.run("systemctl", "stop", self.client, self.server)
         self.assertNotIn("tws0", MACHINE.run("ip", "link") + MACHINE.run("ip", "-n", "away", "link"))
+
+    def test_the_system_s_resolver_asks_through_an_ip_link_that_has_all(self):
+        asked = []
+        MACHINE.run("ip", "-n", "away", "address", "add", f"{RESOLVER}/32", "dev", "lo")
+        self.addCleanup(MACHINE.run, "ip", "-n", "away", "address", "delete", f"{RESOLVER}/32", "dev", "lo")
+        with MACHINE.inside("away"):
+            names = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            names.bind((RESOLVER, 53))
+        self.addCleanup(names.close)
+        threading.Thread(target=answer_names, args=(names, asked), daemon=True).start()
+        self.allow_ip_links("10.0.0.0/8")
+        self.write_client(f"  - {{kind: tun, device: tws0, all: true, dns: [{RESOLVER}]}}\n")
+        self.start()
+        self.wait_log(self.client, "run the client as root, or name them in /etc/resolv.conf")
+        self.drop_in("client", "root", self.documented(1))
+        MACHINE.run("systemctl", "restart", self.client)
+        wait_until(lambda: MACHINE.log(self.client).count("everything goes into the device") == 2, "all goes there again", WAIT)
+        self.assertEqual(MACHINE.log(self.client).count("cannot set the resolvers"), 1)
+        found = MACHINE.run("resolvectl", "query", "-4", "--cache=no", "host.tunnel.example")
+        self.assertRegex(found, "10.20.0.9 .*tws0")
+        self.assertTrue(asked and all(source.startswith("10.9.0.") for source in asked), asked)
+        MACHINE.run("systemctl", "stop", self.client)
+        self.assertNotIn(RESOLVER, MACHINE.run("resolvectl", "dns"))
 
     def test_an_upgrade_of_the_package_starts_them_again_and_its_removal_stops_them(self):
         self.start()
