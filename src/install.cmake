@@ -6,20 +6,20 @@ install(TARGETS tws RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(FILES docs/man/tws.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 install(FILES docs/man/tws.yaml.5 DESTINATION ${CMAKE_INSTALL_MANDIR}/man5)
 install(FILES completion/tws DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
-install(FILES README.md LICENSE docs/protocol.md docs/operations.md docs/performance.md docs/uplinks.md docs/transparent.md docs/outbound.md
-  DESTINATION ${CMAKE_INSTALL_DOCDIR} OPTIONAL)
-install(FILES example/server.yaml example/client.yaml example/client-uplinks.yaml example/client-local.yaml example/client-transparent.yaml example/tws-client-net-admin.conf example/keys.yaml example/nginx.conf
-  example/client-outbound.yaml example/server-tls.yaml
-  systemd/tws-client@.socket systemd/tws-server@.socket
+file(GLOB tws_documents docs/*.md)
+install(FILES README.md LICENSE ${tws_documents} DESTINATION ${CMAKE_INSTALL_DOCDIR} OPTIONAL)
+file(GLOB tws_examples example/*.yaml)
+install(FILES ${tws_examples} example/nginx.conf systemd/tws-client@.socket systemd/tws-server@.socket
   DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)
 
-# The units name the program where this installation puts it, known only when it is installed.
+# These name the program where this installation puts it, known only when it is installed.
 install(CODE "
-  foreach(side server client)
-    file(READ \"${CMAKE_SOURCE_DIR}/systemd/tws-\${side}@.service\" unit)
-    string(REPLACE \"/usr/bin/tws\" \"\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR}/tws\" unit \"\${unit}\")
-    file(WRITE \"${CMAKE_BINARY_DIR}/systemd/tws-\${side}@.service\" \"\${unit}\")
+  foreach(file systemd/tws-server@.service systemd/tws-client@.service example/tws-client-net-admin.conf)
+    file(READ \"${CMAKE_SOURCE_DIR}/\${file}\" text)
+    string(REPLACE \"/usr/bin/tws\" \"\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR}/tws\" text \"\${text}\")
+    file(WRITE \"${CMAKE_BINARY_DIR}/\${file}\" \"\${text}\")
   endforeach()")
+install(FILES ${CMAKE_BINARY_DIR}/example/tws-client-net-admin.conf DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)
 install(FILES ${CMAKE_BINARY_DIR}/systemd/tws-server@.service ${CMAKE_BINARY_DIR}/systemd/tws-client@.service
   DESTINATION ${TWS_UNITDIR})
 

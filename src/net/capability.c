@@ -2,7 +2,11 @@
  * three lines. */
 #include "tws/net/capability.h"
 
+#include "tws/net/socket.h"
+
+#include <errno.h>
 #include <linux/capability.h>
+#include <netinet/in.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -21,11 +25,23 @@ static bool read_own(struct capabilities *c)
     return syscall(SYS_capget, &c->header, c->data) == 0;
 }
 
+/* In a user namespace that does not own the network (systemd's PrivateUsers=) a capability is held
+ * and counts for nothing. */
+static bool counts_here(void)
+{
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), on = 1;
+    bool refused = fd >= 0 && setsockopt(fd, IPPROTO_IP, IP_TRANSPARENT, &on, sizeof on) != 0 &&
+                   errno == EPERM;
+
+    tws_socket_close(fd);
+    return !refused;
+}
+
 bool tws_net_admin(void)
 {
     struct capabilities c;
 
-    return read_own(&c) && (c.data[WORD].effective & BIT) != 0;
+    return read_own(&c) && (c.data[WORD].effective & BIT) != 0 && counts_here();
 }
 
 void tws_net_admin_lend(void)

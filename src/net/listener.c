@@ -237,7 +237,7 @@ const char *tws_listener_advice(int error)
         return "; this machine has no such address";
     case EPERM:
         return "; this needs CAP_NET_ADMIN: start as root, or with "
-               "AmbientCapabilities=CAP_NET_ADMIN in the unit";
+               "AmbientCapabilities=CAP_NET_ADMIN and PrivateUsers=no in the unit";
     case EACCES:
         return "; ports below 1024 need CAP_NET_BIND_SERVICE";
     default:

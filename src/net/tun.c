@@ -126,7 +126,9 @@ const char *tws_tun_advice(int error)
     case ENOENT:
     case ENODEV:
     case ENXIO:
-        return "this machine has no /dev/net/tun: modprobe tun, or let the container have it";
+        return "this machine has no /dev/net/tun: modprobe tun, or let the container or unit have "
+               "it "
+               "(DeviceAllow=/dev/net/tun rw, PrivateDevices=no)";
     case EBUSY:
         return "another process uses the device: choose another name";
     case EINVAL:

@@ -156,7 +156,7 @@ tws_err tws_catcher_set(struct tws_catcher *c, const char *name, const struct tw
     }
     if (!tws_net_admin()) {
         complain("CAP_NET_ADMIN is missing: start as root, or with "
-                 "AmbientCapabilities=CAP_NET_ADMIN in the unit");
+                 "AmbientCapabilities=CAP_NET_ADMIN and PrivateUsers=no in the unit");
         errno = EPERM;
         return TWS_SYS;
     }

@@ -172,7 +172,8 @@ static void warn_of_rights(const struct tws_server_config *cfg)
             continue;
         tws_log(TWS_LOG_WARN, "egress incomplete",
                 "record=%zu reason=\"spoof and mark need CAP_NET_ADMIN (with systemd: "
-                "AmbientCapabilities=CAP_NET_ADMIN): its connections will fail\"",
+                "AmbientCapabilities=CAP_NET_ADMIN and PrivateUsers=no): its connections will "
+                "fail\"",
                 i + 1);
         return;
     }

@@ -408,6 +408,45 @@ class Units(unittest.TestCase):
         MACHINE.run("systemctl", "stop", self.client)
         self.assertFalse(os.path.exists(path))
 
+    def test_a_unix_socket_for_a_group(self):
+        path = f"/run/tws-client/{self.names['client']}/web.sock"
+        self.write_client(f"  - {{listen: 'unix:{path}', listen_mode: 0660, listen_owner: ':adm', remote: '{self.target}'}}\n")
+        self.drop_in("client", "group", "[Service]\nSupplementaryGroups=adm\nPrivateUsers=no\nSystemCallFilter=@chown\n")
+        self.start()
+        self.assertEqual(MACHINE.run("stat", "-c", "%G %a", path), "adm 660\n")
+
+    def test_spoof_needs_what_its_document_says(self):
+        self.write_client(f"  - {{listen: '10.1.0.2:{self.port}', remote: '{self.target}'}}\n")
+        self.write_server(more="egress:\n  - {to: [10.20.0.0/16], spoof: true}\n")
+        self.drop_in("server", "capability", "[Service]\nAmbientCapabilities=CAP_NET_ADMIN\n"
+                                             "CapabilityBoundingSet=CAP_NET_ADMIN\n")
+        self.start()
+        self.assertIn("egress incomplete", MACHINE.log(self.server), "the capability counts for nothing")
+        self.drop_in("server", "capability", self.documented("docs/egress.md"))
+        for line in (f"rule add from {TARGET}/32 iif lo lookup 29816", "route replace local 0.0.0.0/0 dev lo table 29816"):
+            MACHINE.run("ip", "-n", "away", *line.split())
+        self.addCleanup(MACHINE.run, "ip", "-n", "away", "rule", "delete", "lookup", "29816")
+        MACHINE.run("systemctl", "restart", self.server)
+        self.wait_links()
+        wait_until(lambda: self.ask(host="10.1.0.2"), "the links are back", WAIT)
+        self.assertEqual(self.sources[-1], "10.1.0.2")
+        self.assertEqual(MACHINE.log(self.server).count("egress incomplete"), 1)
+
+    def test_tls_of_its_own_with_a_key_of_root_s(self):
+        MACHINE.run("sh", "-ec", "mkdir -p /etc/ssl/tws && cd /etc/ssl/tws && openssl req -x509 -newkey rsa:2048 -nodes -days 60 "
+                    f"-subj /CN=x -addext subjectAltName=IP:{SERVER} -keyout privkey.pem -out fullchain.pem 2>&1")
+        with open(os.path.join(tws_e2e.ROOT, "README.md"), encoding="utf-8") as file:
+            group = re.search(r"```sh\n(groupadd .*?)```", file.read(), re.S).group(1)
+        MACHINE.run("sh", "-ec", group)
+        self.write_server(f"{SERVER}:443", "cert_file: /etc/ssl/tws/fullchain.pem\ncert_key_file: /etc/ssl/tws/privkey.pem\n")
+        self.write("client", "yaml", f"server: wss://{SERVER}/\nca_file: /etc/ssl/tws/fullchain.pem\n"
+                                     f"key_file: $CREDENTIALS_DIRECTORY/key\nforwards:\n{self.forward()}")
+        self.drop_in("server", "tls", self.documented("README.md"))
+        self.start()
+        self.assertTrue(self.ask())
+        MACHINE.run("systemctl", "reload", self.server)
+        self.assertTrue(self.ask())
+
     def test_the_socket_unit_of_a_client_starts_it(self):
         self.install_socket("client", ":80\n", f":{self.port}\n")
         self.write_client(f"  - {{listen: 'fd:web', remote: '{self.target}'}}\n")
@@ -459,14 +498,14 @@ class Units(unittest.TestCase):
 
     def allow_ip_links(self, networks):
         for side in ("server", "client"):
-            self.drop_in(side, "tun", self.documented(0))
+            self.drop_in(side, "tun", self.documented("docs/tun.md"))
         self.write_keys(f'"{networks}"', "\n    tun: [pool]")
         self.write_server(more="tun:\n  device: tws0\n  address: [10.9.0.1/24]\n")
 
     @staticmethod
-    def documented(number):
-        """A drop-in of docs/tun.md."""
-        with open(os.path.join(tws_e2e.ROOT, "docs", "tun.md"), encoding="utf-8") as file:
+    def documented(name, number=0):
+        """A drop-in of that document."""
+        with open(os.path.join(tws_e2e.ROOT, name), encoding="utf-8") as file:
             return re.findall(r"```ini\n(.*?)```", file.read(), re.S)[number]
 
     def test_an_ip_link(self):
@@ -495,7 +534,7 @@ class Units(unittest.TestCase):
         self.write_client(f"  - {{kind: tun, device: tws0, all: true, dns: [{RESOLVER}]}}\n")
         self.start()
         self.wait_log(self.client, "run the client as root, or name them in /etc/resolv.conf")
-        self.drop_in("client", "root", self.documented(1))
+        self.drop_in("client", "root", self.documented("docs/tun.md", 1))
         MACHINE.run("systemctl", "restart", self.client)
         wait_until(lambda: MACHINE.log(self.client).count("everything goes into the device") == 2, "all goes there again", WAIT)
         self.assertEqual(MACHINE.log(self.client).count("cannot set the resolvers"), 1)

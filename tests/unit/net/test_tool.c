@@ -6,6 +6,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -177,6 +179,19 @@ START_TEST(out_of_descriptors_it_fails_with_the_reason)
 END_TEST
 
 /* Whether it is allowed depends on who runs the test; that both answers agree does not. */
+/* As under systemd's PrivateUsers=: of a user namespace that does not own the network. */
+START_TEST(a_capability_that_counts_for_nothing_here_is_none)
+{
+    if (unshare(CLONE_NEWUSER) != 0) {
+        fprintf(stderr, "skipped: no user namespaces\n");
+        return;
+    }
+    ck_assert(!tws_net_admin());
+    if (unshare(CLONE_NEWNET) == 0)
+        ck_assert(tws_net_admin());
+}
+END_TEST
+
 START_TEST(a_tool_may_do_what_we_may)
 {
     struct tws_tool_result r =
@@ -202,6 +217,7 @@ int main(void)
     tcase_add_test(tc, it_is_found_without_a_path_and_not_in_a_relative_one);
     tcase_add_test(tc, it_gets_no_descriptor_and_no_variable_of_ours);
     tcase_add_test(tc, out_of_descriptors_it_fails_with_the_reason);
+    tcase_add_test(tc, a_capability_that_counts_for_nothing_here_is_none);
     tcase_add_test(tc, a_tool_may_do_what_we_may);
 
     return run_suite("net/tool", tc);
