@@ -112,7 +112,8 @@ static void add_ack(struct tws_link *l, struct tx *tx)
 {
     uint8_t delay[4];
 
-    if (l->uncovered == 0 && !l->ack_now)
+    /* Full of what was added before: the ACK stays due. */
+    if ((l->uncovered == 0 && !l->ack_now) || room(tx) < sizeof delay)
         return;
     tws_put32(delay, (uint32_t)(tx->now - l->processed_at));
     add(tx, &(struct tws_frame){.type = TWS_FRAME_ACK,

@@ -228,6 +228,27 @@ START_TEST(sixty_four_frames_are_taken_and_one_more_is_not)
 }
 END_TEST
 
+START_TEST(an_ack_without_room_behind_deads_waits_for_the_next_message)
+{
+    struct tws_session_config cfg = {.max_message = 1024};
+
+    ck_assert_int_eq(side_init(&d, &cfg, 0), TWS_OK);
+    ck_assert_int_eq(side_link(&d, 0), TWS_OK);
+    send_link(&d, 0);
+    side_flush(&d, 0);
+    side_forget(&d);
+    for (uint32_t i = 0; i < 62; i++)
+        raw_frame(&raw, (struct tws_frame){T(DEAD), .channel = 0x10000 + i, .len = 2});
+    raw_frame(&raw, (struct tws_frame){T(PING), .flags = TWS_FLAG_ACK_NOW});
+    raw_send(&raw, &d, 0);
+    ck_assert(!d.closed);
+    side_flush(&d, 0);
+    ck_assert_uint_eq(count_frames(&d, 0, TWS_FRAME_DEAD, UINT32_MAX), 62);
+    ck_assert_uint_ge(count_frames(&d, 0, TWS_FRAME_ACK, UINT32_MAX), 1);
+    tear_down();
+}
+END_TEST
+
 START_TEST(a_message_too_big_or_empty_is_refused_with_code_5)
 {
     set_up_server();
@@ -470,6 +491,7 @@ int main(void)
     tcase_add_loop_test(tc, nothing_is_taken_before_link, TWS_FRAME_GOAWAY, TWS_FRAME_TYPE_END);
     tcase_add_loop_test(tc, a_frame_cut_short_ends_the_session, 1, 26);
     tcase_add_test(tc, sixty_four_frames_are_taken_and_one_more_is_not);
+    tcase_add_test(tc, an_ack_without_room_behind_deads_waits_for_the_next_message);
     tcase_add_loop_test(tc, a_message_too_big_or_empty_is_refused_with_code_5, 0, 2);
     tcase_add_test(tc, of_a_wrong_frame_nothing_is_applied_and_close_goes_out_on_every_link);
     tcase_add_test(tc, after_close_nothing_is_taken);
