@@ -102,8 +102,8 @@ static tws_err apply(struct tws_session *s, const struct tws_frame *f)
 }
 
 /* What the relay did not take of the last DATA is copied before the message goes on; memory that
- * the budget does not have costs that channel its life, not the session. */
-static tws_err settle_borrowed(struct tws_session *s)
+ * the budget does not have costs that channel its life (*starved), not the session. */
+static tws_err settle_borrowed(struct tws_session *s, bool *starved)
 {
     struct tws_channel *ch = s->borrower;
 
@@ -112,6 +112,7 @@ static tws_err settle_borrowed(struct tws_session *s)
         return TWS_OK;
     if (s->allocated + ch->q.borrowed.n > s->cfg.memory) {
         tws_channel_starve(ch);
+        *starved = true;
         return TWS_OK;
     }
     return tws_recvq_settle(&ch->q, &s->mem);
@@ -137,7 +138,10 @@ bool tws_receive_next(struct tws_session *s)
         s->rx = (struct rx){.link = NULL};
         return true;
     }
-    tws_err err = settle_borrowed(s);
+    bool starved = false;
+    tws_err err = settle_borrowed(s, &starved);
+    if (starved) /* its event is taken before the next frame has one with bytes */
+        return true;
     if (err == TWS_OK && s->rx.left.n == 0)
         finish(s);
     else if (err == TWS_OK)

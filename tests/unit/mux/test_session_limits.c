@@ -314,6 +314,34 @@ START_TEST(the_reset_for_memory_carries_code_14)
 }
 END_TEST
 
+/* The reset is told before the next frame of the message has bytes to tell. */
+START_TEST(the_reset_for_memory_takes_no_bytes_of_another_channel)
+{
+    static uint8_t bytes[16000];
+    static struct raw raw;
+
+    start_server((struct tws_session_config){.memory = 300000});
+    d.pause_new = true;
+    send_open(1);
+    for (uint32_t id = 1; id < 99 && !has_event(&d, TWS_EVENT_RESET); id += 2) {
+        side_forget(&d);
+        raw_frame(&raw, (struct tws_frame){.type = TWS_FRAME_DATA,
+                                           .channel = id,
+                                           .len = sizeof bytes,
+                                           .payload = bytes});
+        raw_frame(&raw, (struct tws_frame){.type = TWS_FRAME_OPEN,
+                                           .channel = id + 2,
+                                           .len = sizeof target,
+                                           .payload = target});
+        raw_send(&raw, &d, 0);
+        ck_assert_uint_eq(event(&d, TWS_EVENT_OPEN)->n, sizeof target);
+    }
+    ck_assert_uint_eq(event(&d, TWS_EVENT_RESET)->n, 0);
+    ck_assert(!d.closed);
+    side_fini(&d);
+}
+END_TEST
+
 START_TEST(single_bytes_behind_gaps_cannot_outgrow_the_budget)
 {
     start_server((struct tws_session_config){.memory = 2u << 20});
@@ -656,6 +684,7 @@ int main(void)
     tcase_add_test(tc, a_thousand_stalled_channels_do_not_stop_a_live_one);
     tcase_add_loop_test(tc, queues_never_outgrow_the_budget_and_who_would_is_reset_with_14, 0, 2);
     tcase_add_test(tc, the_reset_for_memory_carries_code_14);
+    tcase_add_test(tc, the_reset_for_memory_takes_no_bytes_of_another_channel);
     tcase_add_test(tc, single_bytes_behind_gaps_cannot_outgrow_the_budget);
     tcase_add_test(tc, more_than_1024_gaps_end_the_session_with_code_20);
     add_tests(tc);
