@@ -122,11 +122,37 @@ static void advance(struct tws_recvq *q)
     }
 }
 
+/* Takes in what follows `c` without a gap, as far as it has room: or bytes that come last first
+ * would leave a chunk each. */
+static void join(struct tws_recvq *q, const struct tws_mem *mem, struct tws_recvq_chunk *c)
+{
+    struct tws_recvq_chunk *next;
+
+    while ((next = c->next) != NULL && end_of(c) == next->offset &&
+           next->len <= c->cap - c->start - c->len) {
+        memcpy(c->data + c->start + c->len, next->data + next->start, next->len);
+        c->len += next->len;
+        c->next = next->next;
+        if (q->last == next)
+            q->last = c;
+        free_chunk(q, mem, next);
+    }
+}
+
+/* Those that start in [c, end]. */
+static void join_up_to(struct tws_recvq *q, const struct tws_mem *mem, struct tws_recvq_chunk *c,
+                       uint64_t end)
+{
+    for (; c != NULL && c->offset <= end; c = c->next)
+        join(q, mem, c);
+}
+
 /* Stores what of [offset, offset + bytes.n) no chunk has yet. */
 static tws_err store_new(struct tws_recvq *q, const struct tws_mem *mem, uint64_t offset,
                          struct tws_span bytes)
 {
-    struct tws_recvq_chunk *prev = chunk_before(q, offset);
+    struct tws_recvq_chunk *before = chunk_before(q, offset), *prev = before;
+    uint64_t stored = 0;
     tws_err err = TWS_OK;
 
     while (bytes.n > 0 && err == TWS_OK) {
@@ -144,8 +170,12 @@ static tws_err store_new(struct tws_recvq *q, const struct tws_mem *mem, uint64_
         bytes.p += n;
         bytes.n -= n;
         offset += n;
+        stored += n;
         prev = after;
     }
+    if (stored == 0) /* a peer may repeat itself for ever: it costs no walk */
+        return TWS_OK;
+    join_up_to(q, mem, before != NULL ? before : q->first, offset);
     advance(q);
     return err;
 }

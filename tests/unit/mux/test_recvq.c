@@ -192,6 +192,29 @@ START_TEST(at_most_1024_pieces_wait_behind_gaps)
 }
 END_TEST
 
+START_TEST(bytes_that_come_last_first_share_their_memory)
+{
+    enum { N = 20000 };
+    struct tws_recvq q = {0};
+
+    for (uint64_t at = N; at > 1; at--) {
+        ck_assert_int_eq(put(&q, at - 1, 1), TWS_OK);
+        ck_assert_int_eq(put(&q, at - 1, 1), TWS_OK); /* and twice */
+    }
+    ck_assert_uint_eq(q.pieces, 1);
+    ck_assert_uint_le(q.memory, 4 * N);
+    ck_assert_int_eq(put(&q, 0, 1), TWS_OK);
+    ck_assert_uint_eq(q.next, N);
+    while (tws_recvq_readable(&q)) {
+        struct tws_span s = tws_recvq_peek(&q);
+        ck_assert_mem_eq(s.p, stream + q.consumed, s.n);
+        tws_recvq_consume(&q, &mem.mem, s.n);
+    }
+    ck_assert_uint_eq(q.consumed, N);
+    tws_recvq_fini(&q, &mem.mem);
+}
+END_TEST
+
 START_TEST(empty_puts_change_nothing)
 {
     struct tws_recvq q = {0};
@@ -267,6 +290,7 @@ int main(void)
     tcase_add_test(tc, what_was_lent_survives_its_message_once_settled);
     tcase_add_test(tc, of_bytes_that_come_twice_the_first_copy_counts);
     tcase_add_test(tc, at_most_1024_pieces_wait_behind_gaps);
+    tcase_add_test(tc, bytes_that_come_last_first_share_their_memory);
     tcase_add_test(tc, empty_puts_change_nothing);
     tcase_add_test(tc, dropping_throws_away_what_waits_behind_gaps_too);
     tcase_add_test(tc, without_memory_a_put_fails_and_nothing_leaks);
