@@ -87,7 +87,12 @@ static void stop(struct tws_connector *c)
 static void finish(struct tws_connector *c)
 {
     stop(c);
-    tws_task_post(c->loop, &c->finished);
+    /* Who dials for the next in line when this one has failed must not make one turn of them all.
+     */
+    if (c->result.failure == TWS_CONNECT_OK)
+        tws_task_post(c->loop, &c->finished);
+    else
+        tws_task_post_next(c->loop, &c->finished);
 }
 
 static void on_finished(struct tws_task *t)
