@@ -4,6 +4,8 @@
 
 #include "tws/proto/code.h"
 
+#define FLOW_QUEUE_LEAST 4096u
+
 static struct tws_flow *from_local(struct tws_local *l)
 {
     return TWS_CONTAINER(l, struct tws_flow, local);
@@ -38,11 +40,23 @@ static void on_idle(struct tws_timer *t)
 
 /* ---- to the peer ---- */
 
+/* All of a session's flows together hold little more than a quarter of its budget. */
+static uint32_t share(const struct tws_carrier *c)
+{
+    uint32_t each = TWS_FLOW_QUEUE;
+
+    while (each > FLOW_QUEUE_LEAST && (uint64_t)each * c->nlocals > c->limits->memory / 4)
+        each /= 2;
+    return each;
+}
+
 void tws_flow_put(struct tws_flow *f, struct tws_span in)
 {
     if (f->ending)
         return;
     touch(f);
+    if (f->attached)
+        f->backlog.queue.limit = share(f->local.carrier);
     tws_backlog_put(&f->backlog, in, f->active_us);
     if (!f->attached)
         return;

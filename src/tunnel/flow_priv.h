@@ -16,7 +16,8 @@
 #include "backlog_priv.h"
 #include "carrier_priv.h"
 
-#define TWS_FLOW_QUEUE (256u * 1024u) /* bytes that wait, with 8 more for each */
+#define TWS_FLOW_QUEUE                                                                             \
+    (256u * 1024u) /* bytes that wait, with 8 more for each; of many flows less */
 
 struct tws_flow;
 

@@ -26,7 +26,7 @@ static struct tws_channel *peer_channel;
 static const struct tws_link_limits limits = {.grace_ms = 30000,
                                               .heartbeat_ms = 15000,
                                               .give_up_ms = 10000,
-                                              .memory = 1 << 22,
+                                              .memory = 1 << 21,
                                               .max_message = 32768,
                                               .max_channels = 1000};
 
@@ -379,6 +379,26 @@ START_TEST(the_queue_of_a_flow_keeps_the_newest)
 }
 END_TEST
 
+START_TEST(the_queues_of_all_flows_keep_to_a_quarter_of_the_budget)
+{
+    static char text[3000];
+    const unsigned n = MAX; /* 512 KiB among them */
+
+    memset(text, 'x', sizeof text - 1);
+    for (int round = 0; round < 2; round++) {
+        for (char key[] = "a"; key[0] < 'a' + (char)n; key[0]++)
+            for (int i = 0; i < (round == 0 ? 1 : 100); i++)
+                put(key, text);
+        if (round == 0)
+            pump("");
+    }
+    came = 0;
+    pump("");
+    ck_assert_uint_le(came, n * 44);
+    ck_assert_uint_gt(came, n * 40);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tc = tcase_create("flow table");
@@ -393,5 +413,6 @@ int main(void)
     tcase_add_test(tc, cleared_flows_are_over_and_their_keys_free);
     tcase_add_test(tc, a_session_that_drains_ends_its_flows);
     tcase_add_test(tc, the_queue_of_a_flow_keeps_the_newest);
+    tcase_add_test(tc, the_queues_of_all_flows_keep_to_a_quarter_of_the_budget);
     return run_suite("flow table", tc);
 }
