@@ -285,11 +285,25 @@ void tws_guest_begin(struct tws_ws_listener *l, int fd, const struct tws_sockadd
     l->npending++;
 }
 
+/* Who has said nothing for longest gives way: connections that never speak keep nobody out. */
+static bool make_room(struct tws_ws_listener *l)
+{
+    struct guest *g = TWS_LIST_FIRST(&l->guests, struct guest, guests_node);
+
+    if (l->npending < l->max_pending)
+        return true;
+    if (g == NULL)
+        return false;
+    tws_ws_listener_turn_away(l, leave(g), &g->peer, "max_pending");
+    tws_tls_guest_hold(g->tls, NULL);
+    return true;
+}
+
 static void on_accept(void *arg, int fd, const struct tws_sockaddr *peer)
 {
     struct tws_ws_listener *l = arg;
 
-    if (l->npending >= l->max_pending)
+    if (!make_room(l))
         tws_ws_listener_turn_away(l, fd, peer, "max_pending");
     else if (l->tls != NULL)
         tws_tls_guest_accept(l, fd, peer);
