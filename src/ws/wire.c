@@ -28,7 +28,7 @@
 #define TURN_BYTES    (128 * 1024) /* read from one wire before the others have their turn */
 #define LEAST_BYTES   4096         /* what a read costs of that, however little it brings */
 #define WHY_MAX       96
-#define DISCARD_READS 8
+#define DISCARD_READS 32
 #define CONTROL_MAX   (TWS_WS_CONTROL_MAX + 6)
 #define STAGE_ROOM    8 /* in front of a staged message, for its header */
 
@@ -446,13 +446,16 @@ void tws_wire_set_reading(struct tws_wire *w, bool reading)
 
 /*
  * Unread bytes would make close() answer with RST, which throws away what we sent last: says that
- * nothing more comes, and discards what is there.
+ * nothing more comes, and discards what is there. A unix socket copies what TCP only skips, and
+ * another wire may be handing over what is in the buffer of all.
  */
 static void finish(struct tws_wire *w)
 {
+    static uint8_t scrap[65536];
+
     tws_stream_finish(&w->stream);
     for (int i = 0; i < DISCARD_READS; i++)
-        if (recv(w->stream.fd, tws_buffers_read(), TWS_READ_BUFFER, MSG_TRUNC | MSG_DONTWAIT) <= 0)
+        if (recv(w->stream.fd, scrap, sizeof scrap, MSG_TRUNC | MSG_DONTWAIT) <= 0)
             return;
 }
 

@@ -333,6 +333,51 @@ START_TEST(the_callee_may_close_in_the_middle_of_a_burst)
 }
 END_TEST
 
+static struct tws_wire *other;
+static char heard[32];
+static size_t heard_n;
+
+static void hear_and_close_the_other(void *arg, uint8_t *msg, size_t n)
+{
+    (void)arg;
+    ck_assert_uint_lt(heard_n + n, sizeof heard);
+    memcpy(heard + heard_n, msg, n);
+    heard_n += n;
+    tws_wire_close(other, 1000);
+    other = NULL;
+}
+
+static void do_nothing(void *arg)
+{
+    (void)arg;
+}
+
+/* A unix socket's unread bytes are copied when they are discarded. */
+START_TEST(closing_one_in_the_burst_of_another_leaves_its_bytes_alone)
+{
+    static const struct tws_wire_events events = {.on_message = hear_and_close_the_other,
+                                                  .on_burst_end = do_nothing,
+                                                  .on_writable = do_nothing};
+    static uint8_t junk[1000] = "junk";
+    int pair[2];
+
+    e = end_new(loop);
+    ck_assert_int_eq(tws_wire_new(loop, fds[0], false, &e->wire), TWS_OK);
+    tws_wire_start(e->wire, &events, NULL);
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
+    ck_assert_int_eq(tws_wire_new(loop, pair[0], false, &other), TWS_OK);
+    tws_wire_start(other, &events, NULL);
+    tws_wire_set_reading(other, false);
+    ck_assert_int_eq(send(pair[1], junk, sizeof junk, 0), (ssize_t)sizeof junk);
+    heard_n = 0;
+    say("\x82\x83\0\0\0\0one\x82\x83\0\0\0\0two", 18);
+    pair_run_for(loop, 50000);
+    ck_assert_uint_eq(heard_n, 6);
+    ck_assert_mem_eq(heard, "onetwo", 6);
+    close(pair[1]);
+}
+END_TEST
+
 START_TEST(a_close_inside_a_split_message_frees_what_was_kept)
 {
     start(false);
@@ -433,6 +478,7 @@ int main(void)
     tcase_add_loop_test(t, a_violation_is_answered_with_its_code_and_ends_the_wire, 0,
                         sizeof(bads) / sizeof(bads[0]));
     tcase_add_test(t, the_callee_may_close_in_the_middle_of_a_burst);
+    tcase_add_test(t, closing_one_in_the_burst_of_another_leaves_its_bytes_alone);
     tcase_add_test(t, a_close_inside_a_split_message_frees_what_was_kept);
     tcase_add_test(t, closing_with_unread_bytes_still_brings_the_close_frame);
     tcase_add_loop_test(t, sending_to_a_vanished_peer_fails_and_is_told_once, 0, 2);
