@@ -5,6 +5,7 @@
 #include "tws/proto/code.h"
 
 #define FLOW_QUEUE_LEAST 4096u
+#define FLOW_QUEUE_EXTRA 16u /* what a datagram takes besides, at most */
 
 static struct tws_flow *from_local(struct tws_local *l)
 {
@@ -40,12 +41,14 @@ static void on_idle(struct tws_timer *t)
 
 /* ---- to the peer ---- */
 
-/* All of a session's flows together hold little more than a quarter of its budget. */
-static uint32_t share(const struct tws_carrier *c)
+/* All of a session's flows together hold little more than a quarter of its budget, but each has
+ * room for one datagram of `n` bytes. */
+static uint32_t share(const struct tws_carrier *c, size_t n)
 {
     uint32_t each = TWS_FLOW_QUEUE;
 
-    while (each > FLOW_QUEUE_LEAST && (uint64_t)each * c->nlocals > c->limits->memory / 4)
+    while (each > FLOW_QUEUE_LEAST && each / 2 >= n + FLOW_QUEUE_EXTRA &&
+           (uint64_t)each * c->nlocals > c->limits->memory / 4)
         each /= 2;
     return each;
 }
@@ -56,7 +59,7 @@ void tws_flow_put(struct tws_flow *f, struct tws_span in)
         return;
     touch(f);
     if (f->attached)
-        f->backlog.queue.limit = share(f->local.carrier);
+        f->backlog.queue.limit = share(f->local.carrier, in.n);
     tws_backlog_put(&f->backlog, in, f->active_us);
     if (!f->attached)
         return;
